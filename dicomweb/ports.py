@@ -1,0 +1,165 @@
+"""The contract page: what the services need from outside, and what whoever provides it guarantees.
+
+`storage/archive/` fulfils `Archive`, `app/compute.py` fulfils `Compute`; `app/assembly.py` hands both to the
+services. Nothing here knows of HTTP, files or databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from dicomweb.model.instance import Header, Instance
+from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.model.outcome import Receipt, Removal
+from dicomweb.model.query import Found, Query
+from dicomweb.model.ranges import ByteRange
+
+Result = TypeVar("Result")
+
+
+class ArchiveError(Exception):
+    """Base of what an archive raises beside programming errors."""
+
+
+class NotStored(ArchiveError):
+    """The archive never held what was asked for."""
+
+
+class Gone(ArchiveError):
+    """What was asked for was stored once and has been removed."""
+
+
+class NoSuchFrame(ArchiveError):
+    """A frame number that the instance does not have."""
+
+    def __init__(self, number: int, frames: int) -> None:
+        super().__init__(f"frame {number} was asked for, the instance has {frames}")
+        self.number = number
+        self.frames = frames
+
+
+class NoSuchBulkData(ArchiveError):
+    """An attribute path at which the instance has no bulk value."""
+
+
+class Damaged(ArchiveError):
+    """Stored bytes are not what the archive's log says they are, or missing."""
+
+
+class Unavailable(ArchiveError):
+    """The store cannot be reached or refuses writes for now; `retry_after` in seconds."""
+
+    def __init__(self, message: str, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Submission(Protocol):
+    """Instances handed in together, as one request or one association does.
+
+    Leaving the context without `finish` gives up what is not committed yet: none of it is half stored.
+    """
+
+    async def add(self, chunks: AsyncIterable[bytes]) -> None:
+        """Take one instance, a DICOM file in chunks of any size. Reads `chunks` to the end.
+
+        What is wrong with the bytes becomes a refusing receipt. What `chunks` raises goes through, and that
+        instance is not stored.
+        """
+
+    async def finish(self) -> Sequence[Receipt]:
+        """Commit. One receipt an instance, in the order of `add`; whatever they call stored is durable."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Archive(Protocol):
+    """A store of instances with a search side.
+
+    Before it says NotStored or Gone, or an empty search for a UID, it has read its log to the tail.
+    """
+
+    @property
+    def epoch(self) -> str:
+        """Names this numbering of revisions; part of every ETag."""
+
+    @property
+    def revision(self) -> int:
+        """Number of the last log entry applied here."""
+
+    async def catch_up(self) -> None:
+        """Apply whatever other nodes have committed (a strong read begins with this)."""
+
+    def submit(self, *, door: str, peer: str, expect: Scope | None) -> Submission:
+        """Begin a submission. Instances outside `expect` are refused.
+
+        `door` and `peer` (an address or AE title) stay with the instances as where they came from.
+        """
+
+    async def search(self, query: Query) -> Found:
+        """Find studies, series or instances. Raises QueryTooBroad, Unavailable."""
+
+    async def find_instance(self, key: InstanceKey) -> Instance:
+        """The current version. Raises NotStored, Gone."""
+
+    async def find_instances(self, scope: Scope) -> Sequence[Instance]:
+        """Current versions in the scope, ordered by Series UID, Instance Number, SOP Instance UID; never empty.
+
+        Raises NotStored, Gone.
+        """
+
+    async def series_revision(self, scope: Scope) -> int:
+        """Number of the last log entry that changed anything in the study, series or instance.
+
+        Raises NotStored, Gone.
+        """
+
+    def headers(self, instances: Sequence[Instance]) -> AsyncIterator[Sequence[Header]]:
+        """Their headers, in the same order, some at a time. Opens no DICOM object."""
+
+    async def frame_count(self, instance: Instance) -> int:
+        """How many frames can be read; 0 without pixel data. Raises Damaged."""
+
+    def frames(self, instance: Instance, numbers: Sequence[int]) -> AsyncIterator[bytes]:
+        """The bytes of each frame as stored, fragments joined, in the order asked for (1-based numbers).
+
+        Neighbouring frames are read together. Raises NoSuchFrame before the first frame; Damaged.
+        """
+
+    def read(self, instance: Instance, span: ByteRange | None = None) -> AsyncIterator[bytes]:
+        """The stored object or a span of it, in chunks. Raises Damaged."""
+
+    async def find_bulk(self, instance: Instance, path: Sequence[str]) -> ByteRange | None:
+        """Where the bulk value at `path` lies in the data set; see `bulk`.
+
+        `path` is tags and 1-based item numbers in turn: `("7FE00010",)`, `("00480105", "1", "00282000")`.
+        None if the value is encapsulated, so that it has no single span. Raises NoSuchBulkData.
+        """
+
+    def bulk(self, instance: Instance, path: Sequence[str], span: ByteRange | None = None) -> AsyncIterator[bytes]:
+        """A bulk value, or a span of it counted from its first byte, in chunks; bytes in stored order.
+
+        An encapsulated value is given as its fragments joined. Raises NoSuchBulkData, Damaged.
+        """
+
+    async def bulk_paths(self, instance: Instance) -> Sequence[tuple[tuple[str, ...], str, int]]:
+        """Path, VR and length in bytes of every bulk value, in stored order."""
+
+    async def remove(self, scope: Scope, *, door: str, peer: str) -> Removal:
+        """Hide what is stored in the scope now. Raises NotStored, Gone, Unavailable."""
+
+    async def restore(self, revision: int, *, door: str, peer: str) -> Removal:
+        """Undo the removal of that revision, except what was stored again since. Raises NotStored."""
+
+
+class Compute(Protocol):
+    """Runs functions that compute for more than a moment, off the event loop."""
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`, called in a thread."""

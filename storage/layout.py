@@ -1,0 +1,81 @@
+"""The name of every object: the only place with slashes.
+
+    format.json                                              archive id, epoch, format versions
+    dicom/<2 hex>/<study>/<series>/<sop>~<version>.dcm       a DICOM object
+    dicom/<2 hex>/<study>/<series>/<sop>~<version>.head      its header, if over 1 MB (zstd of DICOM JSON)
+    log/<epoch>/<20 digits>.arrow                            an entry of the log
+    removed/<2 hex>/<study>/<epoch>~<20 digits>~<8 digits>.json   that a removal happened, for a rebuild
+    instances/                                               the checkpoint, a Delta Lake table
+
+`<2 hex>` is the start of the SHA-256 of the Study Instance UID, so that the keys of a bucket spread. `~` stands
+in no UID, so the parts of a name can be told apart again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dicomweb.model.keys import InstanceKey
+
+FORMAT = "format.json"
+DICOM = "dicom/"
+LOG = "log/"
+REMOVED = "removed/"
+TABLE = "instances"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """What the key of a DICOM object says."""
+
+    key: InstanceKey
+    version: str
+
+
+@lru_cache(maxsize=4096)
+def _fan(study: str) -> str:
+    return hashlib.sha256(study.encode()).hexdigest()[:2]
+
+
+def object_key(key: InstanceKey, version: str) -> str:
+    """Key of the DICOM object of a version."""
+    return f"{DICOM}{_fan(key.study)}/{key.study}/{key.series}/{key.instance}~{version}.dcm"
+
+
+def header_key(key: InstanceKey, version: str) -> str:
+    """Key of the header of a version, where it has an object of its own."""
+    return f"{DICOM}{_fan(key.study)}/{key.study}/{key.series}/{key.instance}~{version}.head"
+
+
+def parse_object_key(name: str) -> ObjectName | None:
+    """What the key of a DICOM object or its header says, None for any other key."""
+    parts = name.split("/")
+    if len(parts) != 5 or parts[0] != "dicom" or not parts[4].endswith((".dcm", ".head")):
+        return None
+    sop, mark, version = parts[4].rpartition(".")[0].partition("~")
+    return ObjectName(InstanceKey(parts[2], parts[3], sop), version) if mark else None
+
+
+def study_prefix(study: str) -> str:
+    """Prefix of the objects of a study."""
+    return f"{DICOM}{_fan(study)}/{study}/"
+
+
+def entry_key(epoch: str, number: int) -> str:
+    """Key of a log entry."""
+    return f"{LOG}{epoch}/{number:020d}.arrow"
+
+
+def parse_entry_key(name: str) -> tuple[str, int] | None:
+    """Epoch and number of a log entry, None for any other key."""
+    parts = name.split("/")
+    if len(parts) != 3 or parts[0] != "log" or not parts[2].endswith(".arrow"):
+        return None
+    return parts[1], int(parts[2].removesuffix(".arrow"))
+
+
+def removed_key(study: str, epoch: str, number: int, ordinal: int) -> str:
+    """Key of the note that event `ordinal` of entry `number` removed something."""
+    return f"{REMOVED}{_fan(study)}/{study}/{epoch}~{number:020d}~{ordinal:08d}.json"
