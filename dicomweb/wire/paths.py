@@ -1,0 +1,154 @@
+"""The resources of DICOMweb that are served: one table for routing, OPTIONS and the capabilities description.
+
+Templates are relative to the DICOMweb root. A variable stands for one segment, but for `path`, which stands for the
+rest. What a table cannot say (search parameters, media types) is with the services.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from dicomweb.model.keys import InstanceKey, Scope, parse_uid
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One transaction on one resource."""
+
+    method: str
+    template: str
+    """`/studies/{study}/series`."""
+    operation: str
+    """The name under which a service registers its handler."""
+    section: str
+    """Where PS3.18 has the resource; `-` for what the standard does not name."""
+    summary: str
+
+
+_STUDY = "/studies/{study}"
+_SERIES = "/studies/{study}/series/{series}"
+_INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/", "capabilities", "8.9", "What this server can do"),
+    Route("OPTIONS", "/", "capabilities", "8.9", "What this server can do"),
+    Route("GET", "/studies", "search_studies", "10.6", "Search for studies"),
+    Route("GET", _STUDY + "/series", "search_study_series", "10.6", "Search for series of a study"),
+    Route("GET", _STUDY + "/instances", "search_study_instances", "10.6", "Search for instances of a study"),
+    Route("GET", _SERIES + "/instances", "search_series_instances", "10.6", "Search for instances of a series"),
+    Route("GET", "/series", "search_series", "10.6", "Search for series"),
+    Route("GET", "/instances", "search_instances", "10.6", "Search for instances"),
+    Route("POST", "/studies", "store", "10.5", "Store instances"),
+    Route("POST", _STUDY, "store_study", "10.5", "Store instances of a study"),
+    Route("GET", _STUDY, "retrieve_study", "10.4.1.1.1", "Retrieve the instances of a study"),
+    Route("GET", _SERIES, "retrieve_series", "10.4.1.1.1", "Retrieve the instances of a series"),
+    Route("GET", _INSTANCE, "retrieve_instance", "10.4.1.1.1", "Retrieve an instance"),
+    Route("GET", _STUDY + "/metadata", "metadata_study", "10.4.1.1.2", "Retrieve a study without bulk data"),
+    Route("GET", _SERIES + "/metadata", "metadata_series", "10.4.1.1.2", "Retrieve a series without bulk data"),
+    Route("GET", _INSTANCE + "/metadata", "metadata_instance", "10.4.1.1.2", "Retrieve an instance without bulk data"),
+    Route("GET", _STUDY + "/bulkdata", "bulkdata_study", "10.4.1.1.5", "Retrieve all bulk data of a study"),
+    Route("GET", _SERIES + "/bulkdata", "bulkdata_series", "10.4.1.1.5", "Retrieve all bulk data of a series"),
+    Route("GET", _INSTANCE + "/bulkdata", "bulkdata_instance", "10.4.1.1.5", "Retrieve all bulk data of an instance"),
+    Route("GET", _INSTANCE + "/bulkdata/{path}", "bulkdata_path", "10.4.1.1.5", "Retrieve the value of one attribute"),
+    Route("GET", _STUDY + "/pixeldata", "pixeldata_study", "10.4.1.1.6", "Retrieve all pixel data of a study"),
+    Route("GET", _SERIES + "/pixeldata", "pixeldata_series", "10.4.1.1.6", "Retrieve all pixel data of a series"),
+    Route("GET", _INSTANCE + "/pixeldata", "pixeldata_instance", "10.4.1.1.6", "Retrieve pixel data of an instance"),
+    Route("GET", _INSTANCE + "/frames", "frames_all", "10.4.1.1.6", "Retrieve all frames"),
+    Route("GET", _INSTANCE + "/frames/{frames}", "frames", "10.4.1.1.6", "Retrieve the listed frames"),
+    Route("DELETE", _STUDY, "delete_study", "-", "Delete a study"),
+    Route("DELETE", _SERIES, "delete_series", "-", "Delete a series"),
+    Route("DELETE", _INSTANCE, "delete_instance", "-", "Delete an instance"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A path that a template fits."""
+
+    route: Route
+    variables: Mapping[str, str]
+
+
+def match(method: str, path: str) -> Matched | None:
+    """The route for the method (HEAD goes where GET does) and the path below the root, percent-decoded."""
+    method = "GET" if method == "HEAD" else method
+    for route, pattern in _patterns():
+        if route.method == method and (found := pattern.fullmatch(path)):
+            return Matched(route, found.groupdict())
+    return None
+
+
+def allowed_methods(path: str) -> tuple[str, ...]:
+    """Methods the resource knows, for `Allow`; empty if there is no such resource."""
+    methods = {route.method for route, pattern in _patterns() if pattern.fullmatch(path)}
+    if not methods:
+        return ()
+    if "GET" in methods:
+        methods.add("HEAD")
+    return tuple(sorted(methods | {"OPTIONS"}))
+
+
+@cache
+def _patterns() -> tuple[tuple[Route, re.Pattern[str]], ...]:
+    return tuple((route, _pattern(route.template)) for route in ROUTES)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """A trailing slash is let pass."""
+    if template == "/":
+        return re.compile("/?")
+
+    def variable(found: re.Match[str]) -> str:
+        return f"(?P<{found[1]}>{'.+?' if found[1] == 'path' else '[^/]+'})"
+
+    return re.compile(re.sub(r"\{(\w+)\}", variable, template) + "/?")
+
+
+def scope_of(variables: Mapping[str, str]) -> Scope:
+    """The study, series or instance the variables of a route name. Raises IllegalUid."""
+    series, instance = variables.get("series"), variables.get("instance")
+    return Scope(
+        parse_uid(variables["study"]),
+        None if series is None else parse_uid(series),
+        None if instance is None else parse_uid(instance),
+    )
+
+
+def instance_key_of(variables: Mapping[str, str]) -> InstanceKey:
+    """The instance the variables of a route name. Raises IllegalUid."""
+    return InstanceKey(
+        parse_uid(variables["study"]), parse_uid(variables["series"]), parse_uid(variables["instance"])
+    )
+
+
+def scope_path(scope: Scope) -> str:
+    """The resource of the scope, below the root. UIDs in a scope need no escaping (see `parse_uid`)."""
+    path = f"/studies/{scope.study}"
+    if scope.series is not None:
+        path += f"/series/{scope.series}"
+    if scope.instance is not None:
+        path += f"/instances/{scope.instance}"
+    return path
+
+
+def retrieve_url(root: str, scope: Scope) -> str:
+    """Where the scope can be retrieved: the value of RetrieveURL (0008,1190)."""
+    return root + scope_path(scope)
+
+
+def bulkdata_root(root: str, key: InstanceKey) -> str:
+    """What stands before a relative BulkDataURI of the instance, with its trailing slash."""
+    return f"{root}/studies/{key.study}/series/{key.series}/instances/{key.instance}/bulkdata/"
+
+
+def bulkdata_url(root: str, key: InstanceKey, path: Sequence[str]) -> str:
+    """The resource of one bulk value; `path` is tags and 1-based item numbers in turn."""
+    return bulkdata_root(root, key) + "/".join(path)
+
+
+def frame_url(root: str, key: InstanceKey, number: int) -> str:
+    """The resource of one frame, counted from 1."""
+    return f"{retrieve_url(root, key.scope)}/frames/{number}"
