@@ -1,0 +1,175 @@
+"""The one door of the room: an archive on an object store (fulfils `dicomweb.ports.Archive`).
+
+Opening it reads the log's format, brings the node's catalog up to the log's tail, and starts the two tasks that keep
+it there: the committer and the follower. Everything else is in the files beside this one: intake and submission,
+committer and judge, find, read, remove.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dicomweb.model.instance import Header, Instance
+from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.model.outcome import Removal
+from dicomweb.model.query import Found, Query
+from dicomweb.model.ranges import ByteRange
+from dicomweb.ports import Unavailable
+from storage.archive.committer import Committer
+from storage.archive.find import Finder
+from storage.archive.intake import Intake, Origin
+from storage.archive.opening import load_checkpoint
+from storage.archive.origin import LogOrigin
+from storage.archive.read import Reader
+from storage.archive.remove import Remover
+from storage.archive.settings import ArchiveSettings
+from storage.archive.submission import LakeSubmission
+from storage.catalog.catalog import Catalog
+from storage.log.journal import Journal
+from storage.objects.contract import ObjectStore
+
+_LOG = logging.getLogger(__name__)
+_INSPECTING_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether this node can do its work."""
+
+    ready: bool
+    reason: str
+    """What is wrong, or `ok`."""
+
+
+class LakeArchive:
+    """An archive on one object store; an async context manager. Use within one event loop."""
+
+    def __init__(
+        self, store: ObjectStore, *, node: str, node_dir: Path, settings: ArchiveSettings | None = None
+    ) -> None:
+        self.store = store
+        self.node = node
+        self.node_dir = node_dir
+        self.settings = settings or ArchiveSettings()
+        self._closing = AsyncExitStack()
+        self._follow_error = ""
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            self._closing = stack.pop_all()
+        return self
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        self.journal = await Journal.open(self.store, node=self.node)
+        self.node_dir.mkdir(parents=True, exist_ok=True)
+        threads = stack.enter_context(ThreadPoolExecutor(_INSPECTING_THREADS, "intake"))
+        origin = LogOrigin(self.store, self.journal)
+        self.catalog = await stack.enter_async_context(
+            Catalog(self.node_dir / "catalog", epoch=self.journal.epoch, origin=origin)
+        )
+        await load_checkpoint(self.store, self.catalog)
+        self.committer = Committer(self.journal, self.catalog, node=self.node, policy=settings.duplicates)
+        with contextlib.suppress(Unavailable):
+            # A damaged entry leaves the archive readable as of the one before; `health` says so.
+            await self.committer.catch_up()
+        self._intake = Intake(self.store, self.catalog, settings, threads)
+        self._finder = Finder(self.catalog, self.committer)
+        self._reader = Reader(self.store, self.catalog, self.node_dir, settings)
+        self._remover = Remover(
+            self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch
+        )
+        for work in (self.committer.run(), self._follow()):
+            task = asyncio.create_task(work)
+            stack.push_async_callback(_end, task)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._closing.aclose()
+
+    async def _follow(self) -> None:
+        """Look at the log now and then for what other nodes committed."""
+        while self.settings.poll_seconds > 0:
+            await asyncio.sleep(self.settings.poll_seconds)
+            try:
+                await self.committer.catch_up()
+                self._follow_error = ""
+            except Unavailable as error:
+                if not self._follow_error:
+                    _LOG.warning("the log cannot be followed: %s", error)
+                self._follow_error = str(error)
+
+    def health(self) -> Health:
+        """Whether this node follows the log and can write."""
+        problem = self.committer.damage or self._follow_error
+        return Health(not problem, problem or "ok")
+
+    @property
+    def epoch(self) -> str:
+        return self.journal.epoch
+
+    @property
+    def revision(self) -> int:
+        return self.catalog.applied
+
+    async def catch_up(self) -> None:
+        await self.committer.catch_up()
+
+    def submit(self, *, door: str, peer: str, expect: Scope | None) -> LakeSubmission:
+        return LakeSubmission(self._intake, self.committer, self.store, Origin(door, peer, expect))
+
+    async def search(self, query: Query) -> Found:
+        return await self._finder.search(query)
+
+    async def find_instance(self, key: InstanceKey) -> Instance:
+        return await self._finder.instance(key)
+
+    async def find_instances(self, scope: Scope) -> Sequence[Instance]:
+        return await self._finder.instances(scope)
+
+    async def series_revision(self, scope: Scope) -> int:
+        return await self._finder.revision(scope)
+
+    def headers(self, instances: Sequence[Instance]) -> AsyncIterator[Sequence[Header]]:
+        return self.catalog.headers(instances)
+
+    async def frame_count(self, instance: Instance) -> int:
+        return await self._reader.frame_count(instance)
+
+    def frames(self, instance: Instance, numbers: Sequence[int]) -> AsyncIterator[bytes]:
+        return self._reader.frames(instance, numbers)
+
+    def read(self, instance: Instance, span: ByteRange | None = None) -> AsyncIterator[bytes]:
+        return self._reader.read(instance, span)
+
+    async def find_bulk(self, instance: Instance, path: Sequence[str]) -> ByteRange | None:
+        return await self._reader.find_bulk(instance, path)
+
+    def bulk(self, instance: Instance, path: Sequence[str], span: ByteRange | None = None) -> AsyncIterator[bytes]:
+        return self._reader.bulk(instance, path, span)
+
+    async def bulk_paths(self, instance: Instance) -> Sequence[tuple[tuple[str, ...], str, int]]:
+        return await self._reader.bulk_paths(instance)
+
+    async def remove(self, scope: Scope, *, door: str, peer: str) -> Removal:
+        return await self._remover.remove(scope, door, peer)
+
+    async def restore(self, revision: int, *, door: str, peer: str) -> Removal:
+        return await self._remover.restore(revision, door, peer)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

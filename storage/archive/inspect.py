@@ -1,0 +1,139 @@
+"""Bytes to a version: everything the log will say about an instance, from one pass over it.
+
+Plain computing, run in a thread. `Inspector` takes an instance in blocks, whatever its size; each byte is parsed
+or skipped once and hashed once (of preamble and group 0002, and of the data set).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import orjson
+
+from dicomweb.encoding.bulk_index import bulk_index
+from dicomweb.encoding.frame_index import FrameCountMismatch, frame_index, image_spec
+from dicomweb.encoding.head import Head, HeadLimits
+from dicomweb.encoding.reader import HeadReader
+from dicomweb.model.keys import IllegalUid, InstanceKey, parse_uid
+from dicomweb.model.query import JsonAttributes
+from storage.log.columns import column_values
+from storage.log.events import StoredVersion
+
+_IDENTITY = (
+    ("0020000D", "Study Instance UID"),
+    ("0020000E", "Series Instance UID"),
+    ("00080018", "SOP Instance UID"),
+)
+
+
+class Unidentified(Exception):
+    """A data set without the UIDs that make it an instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A readable instance."""
+
+    version: StoredVersion
+    warnings: tuple[str, ...]
+
+
+def instance_key(data_set: JsonAttributes) -> InstanceKey:
+    """The identity of a data set. Raises Unidentified."""
+    uids = []
+    for tag, name in _IDENTITY:
+        values = data_set.get(tag, {}).get("Value")
+        if not values or not isinstance(values[0], str):
+            raise Unidentified(f"{name} ({tag[:4]},{tag[4:]}) is missing or empty")
+        try:
+            uids.append(parse_uid(values[0]))
+        except IllegalUid as error:
+            raise Unidentified(f"{name} ({tag[:4]},{tag[4:]}): {error}") from error
+    return InstanceKey(*uids)
+
+
+class Inspector:
+    """One instance on its way in."""
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self._reader = HeadReader(limits)
+        self._meta = hashlib.sha256()
+        self._data_set = hashlib.sha256()
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def feed(self, block: bytes) -> None:
+        """Take the next bytes. Raises Unreadable."""
+        self._reader.feed(block)
+        self._size += len(block)
+        offset = self._reader.data_set_offset
+        if offset is None:
+            self._held.append(block)
+        elif self._held:
+            self._split(b"".join((*self._held, block)), offset)
+            self._held.clear()
+        elif self._size == len(block):
+            self._split(block, offset)
+        else:
+            self._data_set.update(block)
+
+    def _split(self, data: bytes, offset: int) -> None:
+        view = memoryview(data)
+        self._meta.update(view[:offset])
+        self._data_set.update(view[offset:])
+
+    def key(self) -> InstanceKey | None:
+        """The identity, once enough has been read to tell. Raises Unidentified if the UIDs are illegal."""
+        found = self._reader.found
+        if not all(tag in found for tag, _ in _IDENTITY):
+            return None
+        return instance_key(found)
+
+    def finish(self, version: str) -> Inspected:
+        """What was found. Raises Unreadable, Unidentified."""
+        head = self._reader.finish()
+        if self._held:
+            self._split(b"".join(self._held), head.data_set_offset)
+        return _inspected(head, version, self._size, self._meta.digest(), self._data_set.digest())
+
+
+def inspect_whole(data: bytes, version: str, limits: HeadLimits) -> Inspected:
+    """`Inspector` for an instance in memory. Raises Unreadable, Unidentified."""
+    inspector = Inspector(limits)
+    inspector.feed(data)
+    return inspector.finish(version)
+
+
+def _inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: bytes) -> Inspected:
+    key = instance_key(head.data_set)
+    warnings = list(head.warnings)
+    image = image_spec(head.data_set) if head.pixel else None
+    frames = b""
+    if head.pixel:
+        try:
+            index = frame_index(head, image)
+            frames = index.to_bytes() if index else b""
+        except FrameCountMismatch as error:
+            warnings.append(f"frames cannot be told apart: {error}")
+    header = orjson.dumps(head.data_set)
+    sop_class = head.data_set.get("00080016", {}).get("Value") or [""]
+    stored = StoredVersion(
+        key=key,
+        version=version,
+        size=size,
+        data_set_offset=head.data_set_offset,
+        sop_class=sop_class[0] if isinstance(sop_class[0], str) else "",
+        transfer_syntax=head.transfer_syntax,
+        meta_digest=meta_digest,
+        digest=digest,
+        header=header,
+        header_size=len(header),
+        file_meta=orjson.dumps(head.file_meta),
+        frames=frames,
+        bulk=bulk_index(head).to_bytes() if head.bulk else b"",
+        image=image,
+        pixel_vr=head.pixel.vr if head.pixel else "",
+        columns=column_values(head.data_set),
+    )
+    return Inspected(stored, tuple(warnings))

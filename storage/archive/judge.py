@@ -1,0 +1,115 @@
+"""Stored, duplicate or refused: decided from what the log says of a key, never from object keys.
+
+Pure. The committer asks anew for every attempt at a log number, since another node's entry may have come between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from dicomweb.model.keys import InstanceKey
+from dicomweb.model.outcome import Failure, Outcome, Reason
+from storage.archive.settings import Duplicates
+from storage.log.events import StoredVersion
+
+Bytes = tuple[bytes, str]
+"""What makes two data sets the same: the digest of their bytes, and the transfer syntax they are in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the log says of a key."""
+
+    current: Bytes | None = None
+    """None if nothing is visible."""
+    kept: frozenset[Bytes] = frozenset()
+    """Visible versions that are not current."""
+    elsewhere: bool = False
+    """The SOP Instance UID is visible under another series or study too."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """An instance that was taken in and waits for its verdict."""
+
+    stored: StoredVersion
+    door: str
+    peer: str
+    warnings: tuple[str, ...] = ()
+    written: bool = True
+    """False if it was known as a duplicate when it came, so that no object was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a candidate."""
+
+    outcome: Outcome
+    warnings: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def makes_row(self) -> bool:
+        """Whether the log gets a row."""
+        return self.outcome in (Outcome.STORED, Outcome.REPLACED, Outcome.KEPT)
+
+
+@dataclass(slots=True)
+class Bench:
+    """Judges the candidates of one attempt in their order; the same key may come more than once."""
+
+    policy: Duplicates
+    states: dict[InstanceKey, Known] = field(default_factory=dict)
+
+    def judge(self, candidate: Candidate) -> Verdict:
+        """The verdict, remembered for those that follow."""
+        key = candidate.stored.key
+        known = self.states.get(key, Known())
+        verdict = _with_warnings(verdict_of(candidate, known, self.policy), candidate, known)
+        if verdict.makes_row:
+            self.states[key] = _after(verdict, same_bytes(candidate.stored), known)
+        return verdict
+
+
+def same_bytes(stored: StoredVersion) -> Bytes:
+    """The part of a version by which duplicates are known."""
+    return stored.digest, stored.transfer_syntax
+
+
+def is_duplicate(data_set: Bytes, known: Known, policy: Duplicates) -> bool:
+    """Whether the archive has the same data set already, as far as this policy is concerned."""
+    if data_set == known.current:
+        return True
+    return policy is not Duplicates.REPLACE and data_set in known.kept
+
+
+def verdict_of(candidate: Candidate, known: Known, policy: Duplicates) -> Verdict:
+    """Stored, replaced, kept, duplicate or refused (DESIGN section 3, Duplicates)."""
+    if is_duplicate(same_bytes(candidate.stored), known, policy):
+        return Verdict(Outcome.DUPLICATE)
+    if known.current is not None and policy is Duplicates.REJECT:
+        message = "another data set is stored under this SOP Instance UID, and the archive rejects changes"
+        return Verdict(Outcome.REFUSED, failure=Failure(Reason.PROCESSING_FAILURE, message))
+    if not candidate.written:
+        message = "the stored copy was removed or replaced at this very moment; send the instance again"
+        return Verdict(Outcome.REFUSED, failure=Failure(Reason.PROCESSING_FAILURE, message))
+    if known.current is None:
+        return Verdict(Outcome.STORED)
+    return Verdict(Outcome.KEPT if policy is Duplicates.KEEP else Outcome.REPLACED)
+
+
+def _with_warnings(verdict: Verdict, candidate: Candidate, known: Known) -> Verdict:
+    warnings = list(candidate.warnings)
+    if verdict.outcome is Outcome.KEPT:
+        warnings.append("other bytes are current under this SOP Instance UID; these are kept as a further version")
+    if known.elsewhere and verdict.makes_row:
+        warnings.append("the same SOP Instance UID is stored in another series too")
+    return replace(verdict, warnings=tuple(warnings))
+
+
+def _after(verdict: Verdict, data_set: Bytes, known: Known) -> Known:
+    if verdict.outcome is Outcome.KEPT:
+        return replace(known, kept=known.kept | {data_set})
+    return replace(known, current=data_set)
+
+

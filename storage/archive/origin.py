@@ -1,0 +1,64 @@
+"""Where headers come from when the node has no copy: the log entry that stored them, or the checkpoint table.
+
+A series that came in a few commits is read from their entries; one that came in many is read from the table, which
+keeps a series together. What neither the table nor memory holds is read from its entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+import zstandard
+
+from dicomweb.model.instance import Instance
+from dicomweb.ports import Damaged
+from storage import layout
+from storage.log.events import Kind, StoredVersion
+from storage.log.journal import DamagedEntry, Journal
+from storage.objects.contract import ObjectMissing, ObjectStore
+
+_AT_ONCE = 8
+
+
+class LogOrigin:
+    """Fulfils `storage.catalog.catalog.HeaderOrigin`."""
+
+    def __init__(self, store: ObjectStore, journal: Journal) -> None:
+        self._store = store
+        self._journal = journal
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def fetch(self, instances: Sequence[Instance]) -> Sequence[bytes]:
+        """Headers in the same order. Raises Damaged."""
+        wanted: defaultdict[int, set[str]] = defaultdict(set)
+        for instance in instances:
+            wanted[instance.revision].add(instance.version)
+        found: dict[str, bytes] = {}
+        for part in await asyncio.gather(*(self._entry(number, versions) for number, versions in wanted.items())):
+            found.update(part)
+        missing = [instance for instance in instances if instance.version not in found]
+        if missing:
+            raise Damaged(f"the log has no header for {len(missing)} of {len(instances)} instances")
+        return [found[instance.version] for instance in instances]
+
+    async def _entry(self, number: int, versions: set[str]) -> dict[str, bytes]:
+        async with self._turns:
+            try:
+                entry = await self._journal.read(number)
+            except DamagedEntry as error:
+                raise Damaged(f"log entry {number} is damaged") from error
+        if entry is None:
+            raise Damaged(f"log entry {number} is missing")
+        stored = [event.stored for event in entry.events if event.kind is Kind.STORED and event.stored]
+        return {one.version: await self._header(one) for one in stored if one.version in versions}
+
+    async def _header(self, stored: StoredVersion) -> bytes:
+        if stored.header or not stored.header_size:
+            return stored.header
+        try:
+            packed = await self._store.get(layout.header_key(stored.key, stored.version))
+        except ObjectMissing as error:
+            raise Damaged("the object that holds a large header is missing") from error
+        return await asyncio.to_thread(zstandard.decompress, packed)

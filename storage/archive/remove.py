@@ -1,0 +1,103 @@
+"""Removal and undelete: one row for a whole scope, however many instances it hides.
+
+Each removal also leaves a small object under `removed/`, so that a rebuild from the objects alone honours it
+(DESIGN section 4, rule 9). It is written after the commit and before the answer, and deleted by an undelete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import orjson
+
+from dicomweb.model.keys import Scope
+from dicomweb.model.outcome import Removal
+from dicomweb.ports import Gone, NotStored, Unavailable
+from storage import layout
+from storage.archive.committer import Committer
+from storage.archive.identifiers import fresh_id
+from storage.catalog.catalog import Catalog
+from storage.log.events import Event, Kind
+from storage.objects.contract import ObjectStore, StoreError
+
+
+class Remover:
+    """Hides what is stored, and brings it back."""
+
+    def __init__(
+        self, store: ObjectStore, catalog: Catalog, committer: Committer, *, node: str, epoch: str
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._committer = committer
+        self._node = node
+        self._epoch = epoch
+
+    async def remove(self, scope: Scope, door: str, peer: str) -> Removal:
+        """See `Archive.remove`."""
+        hidden = 0
+
+        async def plan(number: int) -> Sequence[Event]:
+            nonlocal hidden
+            status = await self._catalog.status(scope)
+            hidden = status.visible
+            if hidden:
+                return [self._event(Kind.REMOVED, scope, door, peer)]
+            level = scope.level.name.lower()
+            raise Gone(f"the {level} was removed before") if status.ever else NotStored(f"no such {level} is stored")
+
+        await self._committer.catch_up()
+        done = await self._committer.change(plan)
+        await self._note(scope, done.revision, done.ordinal)
+        return Removal(done.revision, hidden)
+
+    async def restore(self, revision: int, door: str, peer: str) -> Removal:
+        """See `Archive.restore`."""
+        removal = None
+
+        async def plan(number: int) -> Sequence[Event]:
+            nonlocal removal
+            removal = await self._catalog.removal(revision)
+            if removal is None or not removal.hidden:
+                raise NotStored(f"revision {revision} removed nothing that could be brought back")
+            return [self._event(Kind.RESTORED, removal.scope, door, peer, target=revision)]
+
+        await self._committer.catch_up()
+        done = await self._committer.change(plan)
+        assert removal is not None
+        key = layout.removed_key(removal.scope.study, self._epoch, revision, 0)
+        try:
+            await self._store.delete(key)
+        except StoreError as error:
+            raise Unavailable("the object store cannot be reached") from error
+        return Removal(done.revision, removal.hidden)
+
+    def _event(self, kind: Kind, scope: Scope, door: str, peer: str, target: int = 0) -> Event:
+        return Event(
+            kind=kind,
+            scope=scope,
+            time=datetime.now(UTC),
+            node=self._node,
+            door=door,
+            peer=peer,
+            event_id=fresh_id(),
+            target=target,
+        )
+
+    async def _note(self, scope: Scope, revision: int, ordinal: int) -> None:
+        removal = await self._catalog.removal(revision)
+        note = {
+            "study": scope.study,
+            "series": scope.series,
+            "instance": scope.instance,
+            "revision": revision,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": sorted(removal.versions) if removal else [],
+        }
+        key = layout.removed_key(scope.study, self._epoch, revision, ordinal)
+        try:
+            await self._store.put(key, [orjson.dumps(note)])
+            await self._store.settle([key])
+        except StoreError as error:
+            raise Unavailable("the removal is in force, but its note for a rebuild could not be written") from error

@@ -1,0 +1,123 @@
+"""Instances handed in together: taken in side by side, made durable, committed, answered in order.
+
+A long submission is committed in parts as it comes. What has been handed to the committer is out of the
+submission's hands: giving up afterwards deletes nothing that an entry may name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Sequence
+from types import TracebackType
+from typing import Self
+
+from dicomweb.model.outcome import Failure, Outcome, Reason, Receipt
+from dicomweb.ports import Unavailable
+from storage.archive.committer import Committer
+from storage.archive.intake import Intake, Origin, Taken, WholeInstance, out_of_room
+from storage.archive.judge import Verdict
+from storage.objects.contract import ObjectStore, StoreError, StoreFull
+
+
+class LakeSubmission:
+    """Fulfils `dicomweb.ports.Submission`."""
+
+    def __init__(self, intake: Intake, committer: Committer, store: ObjectStore, origin: Origin) -> None:
+        self._intake = intake
+        self._committer = committer
+        self._store = store
+        self._origin = origin
+        self._open: list[asyncio.Task[Taken]] = []
+        self._parts: list[asyncio.Task[Sequence[Receipt]]] = []
+
+    async def add(self, chunks: AsyncIterable[bytes]) -> None:
+        """Take one instance; see the port. Raises Unavailable, and what `chunks` raises."""
+        try:
+            taken = await self._intake.receive(chunks, self._origin)
+        except StoreError as error:
+            raise Unavailable("the object store cannot be reached") from error
+        work = taken.take() if isinstance(taken, WholeInstance) else _ready(taken)
+        self._open.append(asyncio.create_task(work))
+        if len(self._open) >= self._intake.settings.commit_rows:
+            self._close_part()
+
+    def _close_part(self) -> None:
+        part, self._open = self._open, []
+        self._parts.append(asyncio.create_task(self._commit(part)))
+
+    async def finish(self) -> Sequence[Receipt]:
+        """Commit what is open; see the port. Raises Unavailable."""
+        if self._open:
+            self._close_part()
+        try:
+            done = await asyncio.gather(*self._parts)
+        except StoreError as error:
+            raise Unavailable("the object store cannot be reached") from error
+        return [receipt for part in done for receipt in part]
+
+    async def _commit(self, part: list[asyncio.Task[Taken]]) -> Sequence[Receipt]:
+        taken = await asyncio.gather(*part)
+        try:
+            await self._store.settle([key for one in taken for key in one.keys])
+        except StoreFull:
+            await self._intake.discard([key for one in taken for key in one.keys])
+            return [_no_room(one) for one in taken]
+        candidates = [one.candidate for one in taken if one.candidate]
+        try:
+            result = await self._committer.submit(candidates) if candidates else None
+        except StoreFull:
+            return [_no_room(one) for one in taken]
+        verdicts = iter(result.verdicts if result else ())
+        receipts, unwanted = [], []
+        for one in taken:
+            if one.candidate is None:
+                receipts.append(one.refusal or _nothing())
+                continue
+            verdict = next(verdicts)
+            receipts.append(_receipt(one, verdict, result.revision if result else 0))
+            if not verdict.makes_row:
+                unwanted.extend(one.keys)
+        await self._intake.discard(unwanted)
+        return receipts
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and not self._open:
+            return
+        # Given up: what was not handed to the committer yet leaves nothing behind.
+        # Writes under way are waited for, so that it is known what there is to delete.
+        given_up, self._open = self._open, []
+        done = await asyncio.gather(*given_up, return_exceptions=True)
+        await self._intake.discard([key for one in done if isinstance(one, Taken) for key in one.keys])
+        await asyncio.gather(*self._parts, return_exceptions=True)
+
+
+async def _ready(taken: Taken) -> Taken:
+    return taken
+
+
+def _receipt(taken: Taken, verdict: Verdict, revision: int) -> Receipt:
+    assert taken.candidate is not None
+    stored = taken.candidate.stored
+    return Receipt(
+        outcome=verdict.outcome,
+        key=stored.key,
+        sop_class=stored.sop_class,
+        transfer_syntax=stored.transfer_syntax,
+        revision=0 if verdict.outcome is Outcome.REFUSED else revision,
+        failure=verdict.failure,
+        warnings=verdict.warnings,
+    )
+
+
+def _no_room(taken: Taken) -> Receipt:
+    refusal = taken.refusal or out_of_room(taken.candidate.stored if taken.candidate else None).refusal
+    return refusal or _nothing()
+
+
+def _nothing() -> Receipt:
+    return Receipt(Outcome.REFUSED, None, failure=Failure(Reason.PROCESSING_FAILURE, "the instance was not taken in"))
