@@ -62,7 +62,7 @@ class AcceptRange:
     """One acceptable kind of representation, packaging taken apart from type."""
 
     media: str
-    """`type/subtype` of the representation, or of each part; either half may be `*`. Present names, no legacy ones."""
+    """`type/subtype` of the body or of each part; either half may be `*`. Never a legacy name."""
     packaging: Packaging
     transfer_syntax: str = ""
     """UID, `*` for as stored, empty if none is named."""
@@ -129,8 +129,8 @@ def parse_accept_parameter(text: str) -> tuple[AcceptRange, ...]:
 def _ranges_of(media: MediaType) -> list[AcceptRange]:
     """A media range as written becomes one or more of ours.
 
-    Seen on the wire: the transfer syntax within the quotes of `type`, and several `transfer-syntax` parameters on one
-    range, of which any will do.
+    Seen on the wire: the transfer syntax within the quotes of `type`, and several `transfer-syntax` parameters on
+    one range, of which any will do.
     """
     quality = _weight(media.parameter("q"))
     if media.type == "multipart":

@@ -1,4 +1,4 @@
-"""multipart/related: a push parser for what comes in, heads and boundaries for what goes out (RFC 2046 5.1, RFC 2387).
+"""multipart/related (RFC 2046 5.1, RFC 2387): a push parser for what comes in, heads and boundaries for what goes.
 
     preamble  --B  headers  blank line  data  CRLF--B  headers ...  data  CRLF--B--  epilogue
 
@@ -100,7 +100,7 @@ def boundary_of(media: MediaType) -> str:
     boundary = media.parameter("boundary")
     if not 1 <= len(boundary) <= MAX_BOUNDARY or not boundary.isascii() or not boundary.isprintable():
         raise MalformedMultipart(
-            f"the Content-Type must name a boundary of 1 to {MAX_BOUNDARY} characters, this one has {len(boundary)}"
+            f"the Content-Type must name a boundary of 1 to {MAX_BOUNDARY} characters, it has {len(boundary)}"
         )
     return boundary
 

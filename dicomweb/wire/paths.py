@@ -1,7 +1,7 @@
 """The resources of DICOMweb that are served: one table for routing, OPTIONS and the capabilities description.
 
-Templates are relative to the DICOMweb root. A variable stands for one segment, but for `path`, which stands for the
-rest. What a table cannot say (search parameters, media types) is with the services.
+Templates are relative to the DICOMweb root. A variable stands for one segment, but for `path`, which stands for
+the rest. What a table cannot say (search parameters, media types) is with the services.
 """
 
 from __future__ import annotations
@@ -48,14 +48,22 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", _INSTANCE, "retrieve_instance", "10.4.1.1.1", "Retrieve an instance"),
     Route("GET", _STUDY + "/metadata", "metadata_study", "10.4.1.1.2", "Retrieve a study without bulk data"),
     Route("GET", _SERIES + "/metadata", "metadata_series", "10.4.1.1.2", "Retrieve a series without bulk data"),
-    Route("GET", _INSTANCE + "/metadata", "metadata_instance", "10.4.1.1.2", "Retrieve an instance without bulk data"),
+    Route(
+        "GET", _INSTANCE + "/metadata", "metadata_instance", "10.4.1.1.2", "Retrieve an instance without bulk data"
+    ),
     Route("GET", _STUDY + "/bulkdata", "bulkdata_study", "10.4.1.1.5", "Retrieve all bulk data of a study"),
     Route("GET", _SERIES + "/bulkdata", "bulkdata_series", "10.4.1.1.5", "Retrieve all bulk data of a series"),
-    Route("GET", _INSTANCE + "/bulkdata", "bulkdata_instance", "10.4.1.1.5", "Retrieve all bulk data of an instance"),
-    Route("GET", _INSTANCE + "/bulkdata/{path}", "bulkdata_path", "10.4.1.1.5", "Retrieve the value of one attribute"),
+    Route(
+        "GET", _INSTANCE + "/bulkdata", "bulkdata_instance", "10.4.1.1.5", "Retrieve all bulk data of an instance"
+    ),
+    Route(
+        "GET", _INSTANCE + "/bulkdata/{path}", "bulkdata_path", "10.4.1.1.5", "Retrieve the value of one attribute"
+    ),
     Route("GET", _STUDY + "/pixeldata", "pixeldata_study", "10.4.1.1.6", "Retrieve all pixel data of a study"),
     Route("GET", _SERIES + "/pixeldata", "pixeldata_series", "10.4.1.1.6", "Retrieve all pixel data of a series"),
-    Route("GET", _INSTANCE + "/pixeldata", "pixeldata_instance", "10.4.1.1.6", "Retrieve pixel data of an instance"),
+    Route(
+        "GET", _INSTANCE + "/pixeldata", "pixeldata_instance", "10.4.1.1.6", "Retrieve pixel data of an instance"
+    ),
     Route("GET", _INSTANCE + "/frames", "frames_all", "10.4.1.1.6", "Retrieve all frames"),
     Route("GET", _INSTANCE + "/frames/{frames}", "frames", "10.4.1.1.6", "Retrieve the listed frames"),
     Route("DELETE", _STUDY, "delete_study", "-", "Delete a study"),

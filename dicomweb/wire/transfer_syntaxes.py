@@ -1,8 +1,8 @@
 """Transfer syntaxes as the web sees them: name, byte order, how frames lie, media type of one frame.
 
 Names and UIDs are those of PS3.6 Table A-1, media types those of PS3.18 Tables 8.7.3-2 to 8.7.3-5. A syntax that
-is not in the table is treated as what nearly all unknown ones are: explicit little endian, encapsulated, its frames
-given as application/octet-stream under their own label.
+is not in the table is treated as what nearly all unknown ones are: explicit little endian, encapsulated, its
+frames given as application/octet-stream under their own label.
 """
 
 from __future__ import annotations
@@ -106,9 +106,19 @@ _ENCAPSULATED = (
         True,
     ),
     ("1.2.840.10008.1.2.4.104", "MPEG-4 AVC/H.264 High Profile / Level 4.2 For 2D Video", _MP4, True),
-    ("1.2.840.10008.1.2.4.104.1", "Fragmentable MPEG-4 AVC/H.264 High Profile / Level 4.2 For 2D Video", _MP4, True),
+    (
+        "1.2.840.10008.1.2.4.104.1",
+        "Fragmentable MPEG-4 AVC/H.264 High Profile / Level 4.2 For 2D Video",
+        _MP4,
+        True,
+    ),
     ("1.2.840.10008.1.2.4.105", "MPEG-4 AVC/H.264 High Profile / Level 4.2 For 3D Video", _MP4, True),
-    ("1.2.840.10008.1.2.4.105.1", "Fragmentable MPEG-4 AVC/H.264 High Profile / Level 4.2 For 3D Video", _MP4, True),
+    (
+        "1.2.840.10008.1.2.4.105.1",
+        "Fragmentable MPEG-4 AVC/H.264 High Profile / Level 4.2 For 3D Video",
+        _MP4,
+        True,
+    ),
     ("1.2.840.10008.1.2.4.106", "MPEG-4 AVC/H.264 Stereo High Profile / Level 4.2", _MP4, True),
     ("1.2.840.10008.1.2.4.106.1", "Fragmentable MPEG-4 AVC/H.264 Stereo High Profile / Level 4.2", _MP4, True),
     ("1.2.840.10008.1.2.4.107", "HEVC/H.265 Main Profile / Level 5.1", _MP4, True),

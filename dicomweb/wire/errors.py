@@ -1,0 +1,114 @@
+"""The one table of this door from error class to status, and the body an error is told in.
+
+Only faults of ours are worth an error in the server's log: status 500. What is below went as it should.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from dicomweb.encoding.head import Unreadable
+from dicomweb.model.keys import IllegalUid
+from dicomweb.model.query import QueryTooBroad
+from dicomweb.ports import Damaged, Gone, NoSuchBulkData, NoSuchFrame, NotStored, Unavailable
+from dicomweb.wire.byte_ranges import Unsatisfiable
+from dicomweb.wire.exchange import WebError
+from dicomweb.wire.multipart import MultipartError, MultipartOverLimit
+from dicomweb.wire.negotiation import NotAcceptable
+
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (Gone, 410),
+    (NotStored, 404),
+    (NoSuchFrame, 404),
+    (NoSuchBulkData, 404),
+    (IllegalUid, 400),
+    (Unreadable, 400),
+    (MultipartOverLimit, 413),
+    (MultipartError, 400),
+    (NotAcceptable, 406),
+    (Unsatisfiable, 416),
+    (QueryTooBroad, 413),
+    (Unavailable, 503),
+    (Damaged, 500),
+)
+"""The first class an error belongs to decides (PS3.18 8.5, 10.4.3.2)."""
+
+_ORTHANC: Mapping[int, tuple[int, str]] = {
+    400: (8, "Bad request"),
+    401: (29, "Unauthorized"),
+    403: (45, "Forbidden"),
+    404: (17, "Unknown resource"),
+    406: (34, "Not acceptable"),
+    410: (17, "Unknown resource"),
+    415: (15, "Bad file format"),
+    416: (41, "Bad range"),
+    501: (2, "Not implemented"),
+    503: (36, "Currently not available"),
+    507: (19, "Full storage"),
+}
+"""The numbers scripts written for Orthanc's REST API look at; any other status is -1, internal error, or 8."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """What a client is told of an error."""
+
+    status: int
+    message: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def answer_error(error: Exception) -> ErrorAnswer:
+    """What to tell of the error. One that is not in the table is a fault of ours, of which nothing is told."""
+    if isinstance(error, WebError):
+        return ErrorAnswer(error.status, error.message, error.headers)
+    for kind, status in STATUSES:
+        if isinstance(error, kind):
+            return ErrorAnswer(status, str(error) or _DEFAULTS.get(status, ""), _headers(error))
+    return ErrorAnswer(500, "something went wrong on the server; its log tells more under this request's id")
+
+
+_DEFAULTS: Mapping[int, str] = {
+    404: "there is no such resource",
+    410: "the resource has been deleted",
+    503: "the archive cannot be reached for now",
+}
+
+
+def _headers(error: Exception) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, Unavailable):
+        return (("Retry-After", str(error.retry_after)),)
+    if isinstance(error, Unsatisfiable):
+        return (("Content-Range", f"bytes */{error.total}"),)
+    return ()
+
+
+def error_body(
+    status: int, message: str, method: str, uri: str, details: Mapping[str, Any] | None = None
+) -> bytes:
+    """The body of an error, a JSON object: the keys of Orthanc's error objects, `Details` an object of ours."""
+    number, text = _ORTHANC.get(status, (8, "Bad request") if status < 500 else (-1, "Internal error"))
+    return json.dumps(
+        {
+            "HttpStatus": status,
+            "HttpError": _phrase(status),
+            "Message": message,
+            "Method": method,
+            "Uri": uri,
+            "OrthancStatus": number,
+            "OrthancError": text,
+            "Details": dict(details or {}),
+        },
+        ensure_ascii=False,
+    ).encode()
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
