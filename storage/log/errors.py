@@ -1,0 +1,62 @@
+"""What can go wrong with the log, one class a situation."""
+
+from __future__ import annotations
+
+
+class LogError(Exception):
+    """Base of what the log raises beside the store's own errors."""
+
+
+class DamagedFormat(LogError):
+    """`format.json` is not what this program or a later one would have written."""
+
+
+class DamagedEntry(LogError):
+    """An entry is not what its writer wrote, or is missing below the tail."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"log entry {number} is damaged: {reason}")
+        self.number = number
+        self.reason = reason
+
+
+class TooNew(LogError):
+    """The archive needs a later version of this program."""
+
+
+class NewerVersion(TooNew):
+    """A format version beyond those this program knows."""
+
+    def __init__(self, what: str, found: int, known: int) -> None:
+        super().__init__(f"{what} has format version {found}, this program knows versions up to {known}")
+        self.found = found
+        self.known = known
+
+
+class UnknownKind(TooNew):
+    """An event that this program does not know and may not skip."""
+
+    def __init__(self, number: int, kind: str) -> None:
+        super().__init__(f"log entry {number} has an event of the unknown kind {kind[:40]!r}")
+        self.number = number
+        self.kind = kind
+
+
+class OutcomeUnknown(LogError):
+    """A commit was tried and the store would not say whether it happened.
+
+    Appending the same number and commit id again, once the store answers, settles the question.
+    """
+
+    def __init__(self, number: int, commit: str) -> None:
+        super().__init__(f"whether log entry {number} was written (commit {commit}) could not be found out")
+        self.number = number
+        self.commit = commit
+
+
+class DamagedTable(LogError):
+    """The checkpoint table cannot be read. The log is unharmed; the table can be built again from it."""
+
+
+class FoldFailed(LogError):
+    """A fold did not come to its end; the log and the last checkpoint are unharmed."""

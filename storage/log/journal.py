@@ -1,0 +1,242 @@
+"""The log on an object store: append the next entry, read one, follow them all.
+
+Creating entry N, create-only, is the commit: it makes its events exist and puts all nodes in one order. Whether a
+create has happened is told by its commit id alone, never by the answer to the request:
+
+                    ┌─ it went through ───────────────────────────── settle ─▶ won
+    create N ───────┤                              ┌─ own commit id ─ settle ─▶ won
+                    └─ exists, or no answer ─ read ┼─ another's ──────────────▶ lost
+                                              N    ├─ absent ─ create N again
+                                                   └─ no answer for long ─────▶ OutcomeUnknown
+
+No entry is told to anyone, and none is built upon, before it would survive a power cut: a writer settles N-1
+before it creates N, unless it knows that to be durable, and a follower settles the last entry it reads. So of all
+entries only the last one can be torn by a crash, and nobody has seen that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from storage.layout import LOG, entry_key, parse_entry_key
+from storage.log.codec import decode_entry, encode_entry
+from storage.log.errors import DamagedEntry, OutcomeUnknown, TooNew
+from storage.log.events import Entry, Event
+from storage.log.following import Listed, plan_batches
+from storage.log.format import ArchiveFormat, open_format
+from storage.objects.contract import (
+    ObjectExists,
+    ObjectMissing,
+    ObjectStore,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+)
+
+__all__ = ["Appended", "DamagedEntry", "Journal", "OutcomeUnknown", "TooNew"]
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
+_THREAD_BYTES = 256 << 10
+"""Entries above this size are decoded in a thread: it takes more than some milliseconds."""
+_PROBES = 4
+"""Entries a follower asks for one after the other before it lists the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of an append."""
+
+    entry: Entry
+    """The entry of that number: one's own, or the other writer's."""
+    won: bool
+
+
+class Journal:
+    """The entries of one epoch. Any number of tasks may read; one task at a time appends."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        archive: ArchiveFormat,
+        *,
+        node: str,
+        patience_seconds: float,
+        listing: bool,
+    ) -> None:
+        self.store = store
+        self.archive_id = archive.archive_id
+        self.epoch = archive.epoch
+        self._node = node
+        self._patience = patience_seconds
+        self._listing = listing
+        self._listed = False
+        self._durable = 0
+
+    @classmethod
+    async def open(
+        cls, store: ObjectStore, *, node: str, patience_seconds: float = 10.0, listing: bool = False
+    ) -> Self:
+        """Open the log of an archive; an empty store becomes an archive.
+
+        `patience_seconds`: how long an append tries to find out what became of it.
+        `listing`: find the tail by listing only, for folders shared by machines, whose clients remember for a
+        while that a file is not there.
+        Raises TooNew, DamagedFormat and the store's errors.
+        """
+        archive = await open_format(store)
+        return cls(store, archive, node=node, patience_seconds=patience_seconds, listing=listing)
+
+    async def append(self, number: int, events: Sequence[Event], commit: str) -> Appended:
+        """Write entry `number`; the caller has applied every entry below it.
+
+        On return the entry is durable, whoever wrote it. `commit` is a random id of this content; the same call
+        may be repeated after OutcomeUnknown or after a cancellation, which leaves the outcome open too.
+        Raises OutcomeUnknown; StoreFull, StoreDenied if nothing was written; StoreUnavailable if nothing was
+        tried; DamagedEntry.
+        """
+        if number < 1 or not events:
+            raise ValueError("an entry has a number from 1 and at least one event")
+        if number - 1 > self._durable:
+            try:
+                await self._settle(number - 1)
+            except ObjectMissing as error:
+                raise DamagedEntry(number - 1, "it is missing") from error
+        entry = Entry(number, self.epoch, commit, self._node, datetime.now(UTC), tuple(events))
+        return await self._place(entry, encode_entry(entry))
+
+    async def _place(self, entry: Entry, data: bytes) -> Appended:
+        """Create the entry, or find out who has."""
+        until = time.monotonic() + self._patience
+        pause, doubt = _FIRST_PAUSE, False
+        while True:
+            found: Entry | None = None
+            refusal: StoreError | None = None
+            cause: StoreError | None = None
+            try:
+                await self.store.put(entry_key(self.epoch, entry.number), [data], create=True)
+                found = entry
+            except ObjectExists as error:
+                cause = error
+            except (StoreFull, StoreDenied) as error:
+                cause = refusal = error
+            except StoreUnavailable as error:
+                doubt, cause = True, error
+            try:
+                found = found or await self._fetch(entry.number)
+                if found is not None:
+                    doubt = True
+                    await self._settle(entry.number)
+                    return Appended(found, found.commit == entry.commit)
+            except (StoreUnavailable, StoreFull, StoreDenied) as error:
+                doubt, cause = doubt or refusal is None, error
+            if refusal is not None and not doubt:
+                raise refusal
+            if time.monotonic() + pause > until:
+                raise OutcomeUnknown(entry.number, entry.commit) from cause
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def read(self, number: int) -> Entry | None:
+        """The entry, None if it is not there yet. Raises DamagedEntry, TooNew and the store's errors."""
+        entry = await self._fetch(number)
+        if entry is not None and number > self._durable:
+            await self._settle(number)
+        return entry
+
+    async def tail(self, after: int) -> int:
+        """Number of the last entry, `after` if none follows it. Raises DamagedEntry at a gap."""
+        if not self._listing and self._listed:
+            try:
+                await self.store.head(entry_key(self.epoch, after + 1))
+            except ObjectMissing:
+                return after
+        listed, gap = await self._survey(after)
+        if gap is not None:
+            raise gap
+        return listed[-1].number if listed else after
+
+    async def follow(self, after: int) -> AsyncIterator[Entry]:
+        """The entries from `after` + 1 to the tail as it is now, in order.
+
+        A follower that is far behind lists the log and reads many entries at a time. Raises DamagedEntry, also
+        where one is missing; what lies before it has been given then.
+        """
+        number = after
+        if self._listed and not self._listing:
+            for _ in range(_PROBES):
+                entry = await self.read(number + 1)
+                if entry is None:
+                    return
+                number += 1
+                yield entry
+        listed, gap = await self._survey(number)
+        if listed and listed[-1].number > self._durable:
+            await self._settle(listed[-1].number)
+        for batch in plan_batches(listed):
+            entries, fault = await self._read_all(batch)
+            for entry in entries:
+                yield entry
+            if fault is not None:
+                raise fault
+        if gap is not None:
+            raise gap
+
+    async def _survey(self, after: int) -> tuple[list[Listed], DamagedEntry | None]:
+        """The entries behind `after` without reading them, up to the first gap; and that gap."""
+        listed: list[Listed] = []
+        expected = after + 1
+        async for info in self.store.list(f"{LOG}{self.epoch}/", after=entry_key(self.epoch, after)):
+            if (name := parse_entry_key(info.key)) is None:
+                continue
+            while expected < name[1]:
+                # A listing made while entries come may leave one out that is older than another it has.
+                try:
+                    left_out = await self.store.head(entry_key(self.epoch, expected))
+                except ObjectMissing:
+                    return listed, DamagedEntry(expected, "it is missing, but later entries are there")
+                listed.append(Listed(expected, left_out.size))
+                expected += 1
+            listed.append(Listed(name[1], info.size))
+            expected += 1
+        self._listed = True
+        return listed, None
+
+    async def _read_all(self, numbers: Sequence[int]) -> tuple[list[Entry], BaseException | None]:
+        """These entries, read side by side, up to the first that cannot be read; and why it cannot."""
+        results = await asyncio.gather(*map(self._fetch, numbers), return_exceptions=True)
+        entries: list[Entry] = []
+        for number, result in zip(numbers, results, strict=True):
+            if isinstance(result, BaseException):
+                return entries, result
+            if result is None:
+                return entries, DamagedEntry(number, "it was listed, but is missing")
+            entries.append(result)
+        return entries, None
+
+    async def fetch_bytes(self, number: int) -> bytes | None:
+        """The object of an entry as it is stored, None if it is not there."""
+        try:
+            return await self.store.get(entry_key(self.epoch, number))
+        except ObjectMissing:
+            return None
+
+    async def _fetch(self, number: int) -> Entry | None:
+        data = await self.fetch_bytes(number)
+        if data is None:
+            return None
+        if len(data) > _THREAD_BYTES:
+            return await asyncio.to_thread(decode_entry, data, number=number, epoch=self.epoch)
+        return decode_entry(data, number=number, epoch=self.epoch)
+
+    async def _settle(self, number: int) -> None:
+        """Make an entry that is there durable."""
+        await self.store.settle([entry_key(self.epoch, number)])
+        self._durable = max(self._durable, number)
