@@ -1,0 +1,42 @@
+"""What all retrieve answers say about caching, and the answers that need no body (RFC 9110 13, 15.3.7)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from dicomweb.model.ranges import ByteRange
+from dicomweb.wire.byte_ranges import asked_span, content_range
+from dicomweb.wire.conditional import none_match
+from dicomweb.wire.exchange import Answer, Request
+
+Headers = tuple[tuple[str, str], ...]
+
+CACHING: Headers = (("Vary", "Accept"), ("Cache-Control", "private, no-cache"))
+"""A copy may be kept by the browser alone, and is asked for again each time: an instance may be replaced or
+deleted, and a 304 costs next to nothing."""
+
+
+def caching(tag: str) -> Headers:
+    """The header fields of a representation with that ETag."""
+    return (("ETag", tag), *CACHING)
+
+
+def not_modified(request: Request, tag: str) -> Answer | None:
+    """304 if the client holds what the ETag names."""
+    field = request.header("if-none-match")
+    return Answer(304, caching(tag)) if field and none_match(field, tag) else None
+
+
+def single_part(
+    request: Request,
+    content_type: str,
+    tag: str,
+    total: int,
+    read: Callable[[ByteRange | None], AsyncIterator[bytes]],
+) -> Answer:
+    """A body of known length, or the range of it that is asked for (206). Raises Unsatisfiable."""
+    headers = (("Content-Type", content_type), ("Accept-Ranges", "bytes"), *caching(tag))
+    span = asked_span(request.header("range"), request.header("if-range"), tag, total)
+    if span is None:
+        return Answer(200, headers, read(None), length=total)
+    return Answer(206, (*headers, ("Content-Range", content_range(span, total))), read(span), length=span.length)

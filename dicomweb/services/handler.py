@@ -1,0 +1,13 @@
+"""What a service gives to whoever mounts it: handlers by the name of their operation (see `wire.paths.ROUTES`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from dicomweb.wire.exchange import Answer, Request
+
+Handler = Callable[[Request, Mapping[str, str]], Awaitable[Answer]]
+"""Answers a request; the mapping holds the variables of the route's template, percent-decoded.
+
+Raises WebError and whatever else stands in `wire.errors`. HEAD is asked as GET: whoever mounts the handler sends
+the answer's header fields and leaves its body alone."""
