@@ -1,0 +1,127 @@
+"""What stands behind the front: the DICOMweb services, and the pages about the server itself.
+
+A door answers every request below its mount. It raises what its error table knows; the front turns that into an
+answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import orjson
+
+from app.telemetry import Telemetry
+from app.web.exchange import Call, decode_path, read_parameters
+from app.web.routing import RouteTree
+from dicomweb.services.handler import Handler
+from dicomweb.wire.exchange import Answer, Request, WebError
+from dicomweb.wire.paths import ROUTES
+
+_JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+_TEXT = (("Content-Type", "text/plain; version=0.0.4; charset=utf-8"), ("Cache-Control", "no-store"))
+_PRINTABLE = re.compile(r"[0-9A-Za-z._-]{1,64}")
+
+
+class Door(Protocol):
+    """Answers what lies below a mount."""
+
+    async def answer(self, call: Call, mount: str, below: str) -> Answer:
+        """`mount` is `/dicom-web`, `below` what follows it in the path, percent-encoded."""
+
+
+class DicomwebDoor:
+    """The DICOMweb services under their routes (PS3.18 8.1)."""
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        missing = {route.operation for route in ROUTES} - set(handlers)
+        if missing:
+            raise ValueError(f"no service handles {', '.join(sorted(missing))}")
+        self._handlers = handlers
+        self._tree = RouteTree(ROUTES)
+
+    async def answer(self, call: Call, mount: str, below: str) -> Answer:
+        """The answer of the service whose route fits."""
+        path = decode_path(below)
+        routes, variables = self._tree.find(path or "/")
+        route = routes.get("GET" if call.method == "HEAD" else call.method)
+        if route is None:
+            return self._elsewise(call, mount, routes)
+        call.operation = route.operation
+        call.scope = "/".join(
+            variables[name]
+            for name in ("study", "series", "instance")
+            if _PRINTABLE.fullmatch(variables.get(name, ""))
+        )
+        request = Request(
+            method=route.method,
+            path=path,
+            root=call.approach.base + mount,
+            query=read_parameters(call.query),
+            headers=call.headers,
+            body=call.body(),
+            peer=call.approach.peer,
+        )
+        return await self._handlers[route.operation](request, variables)
+
+    def _elsewise(self, call: Call, mount: str, routes: Mapping[str, object]) -> Answer:
+        """OPTIONS of a resource that only names its methods; 404; 405."""
+        if not routes:
+            raise WebError(404, f"DICOMweb has no such resource; OPTIONS {call.approach.base}{mount}/ lists them")
+        allowed = {*routes, "OPTIONS"} | ({"HEAD"} if "GET" in routes else set())
+        allow = (("Allow", ", ".join(sorted(allowed))),)
+        if call.method == "OPTIONS":
+            call.operation = "options"
+            return Answer(204, allow)
+        raise WebError(405, f"this resource knows {', '.join(sorted(allowed))}, not {call.method}", allow)
+
+
+class Ready(Protocol):
+    """Whether the archive can do its work."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
+class SystemDoor:
+    """`/health/live`, `/health/ready`, `/metrics`, and `/`, which says where to go."""
+
+    def __init__(self, *, health: Callable[[], Ready], telemetry: Telemetry, about: Mapping[str, str]) -> None:
+        self._health = health
+        self._telemetry = telemetry
+        self._about = about
+        self.draining = False
+        """Set when the server is about to end: it is not ready any more, though it still answers."""
+
+    async def answer(self, call: Call, mount: str, below: str) -> Answer:
+        """The page of that name."""
+        if call.method not in ("GET", "HEAD"):
+            raise WebError(405, f"this page knows GET and HEAD, not {call.method}", (("Allow", "GET, HEAD"),))
+        match (mount + below).rstrip("/"):
+            case "/health/live":
+                call.operation = "health_live"
+                return Answer(200, _JSON, b'{"live":true}')
+            case "/health/ready":
+                call.operation = "health_ready"
+                return self._ready()
+            case "/metrics":
+                call.operation = "metrics"
+                return Answer(200, _TEXT, self._telemetry.text().encode(), compressible=True)
+            case "":
+                call.operation = "about"
+                return Answer(200, _JSON, orjson.dumps(self._told(call.approach.base), option=orjson.OPT_INDENT_2))
+        raise WebError(404, f"there is nothing here; the DICOMweb root is {call.approach.base}/dicom-web")
+
+    def _ready(self) -> Answer:
+        health = self._health()
+        ready = health.ready and not self.draining
+        reason = "the server is ending" if self.draining else health.reason
+        return Answer(200 if ready else 503, _JSON, orjson.dumps({"ready": ready, "reason": reason}))
+
+    def _told(self, base: str) -> dict[str, str]:
+        links = {"dicomweb": "/dicom-web", "ready": "/health/ready", "live": "/health/live", "metrics": "/metrics"}
+        return {**self._about, **{name: base + path for name, path in links.items()}}

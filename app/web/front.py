@@ -1,0 +1,231 @@
+"""What every request passes, in and out, in one function: this order is the server's security.
+
+    request id → Host → preflight → who asks → may this page write → room for one more → door
+    → content encoding → header fields every answer has → wire → numbers and the access line
+
+One function and no chain of middlewares, since a viewer asks for thousands of frames and each layer would cost
+every one of them. Around a handler it takes less than 0.1 ms.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from app.access import AccessLog, Served
+from app.config import LimitSettings
+from app.telemetry import Telemetry
+from app.web.compression import choose_encoding, compressed
+from app.web.cors import SAFE, Cors
+from app.web.credentials import Credentials
+from app.web.doors import Door
+from app.web.exchange import Call, ClientGone, request_ids
+from app.web.hosts import Hosts
+from app.web.proxy import Proxies
+from app.web.sending import Broken, HeaderFields, send
+from app.web.stalls import Stalls, abort
+from dicomweb.ports import Compute
+from dicomweb.wire.errors import answer_error, error_body
+from dicomweb.wire.exchange import Answer, WebError
+
+_LOG = logging.getLogger(__name__)
+_METHODS = frozenset(["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"])
+_ALWAYS: HeaderFields = (("Server", "dicomlake"), ("X-Content-Type-Options", "nosniff"))
+_ERROR_TYPE = ("Content-Type", "application/json")
+GONE = 499
+"""What stands for a status where the client left before there was one (as nginx writes it)."""
+ABORTED = 500
+"""The same where we ended the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """Who decides whether a request may be answered."""
+
+    hosts: Hosts
+    cors: Cors
+    credentials: Credentials
+    proxies: Proxies
+
+
+class Front:
+    """Answers all requests of the web server."""
+
+    def __init__(
+        self,
+        *,
+        doors: Mapping[str, Door],
+        guards: Guards,
+        compute: Compute,
+        telemetry: Telemetry,
+        access: AccessLog | None,
+        limits: LimitSettings,
+        prefix: str,
+        scheme: str,
+        compression: bool,
+        name_uids: bool,
+    ) -> None:
+        """`doors` by the first segment of their path, the one under the empty name takes the rest."""
+        self.stalls = Stalls(idle_seconds=limits.idle_seconds, stall_seconds=limits.stall_seconds)
+        self._doors = doors
+        self._guards = guards
+        self._compute = compute
+        self._telemetry = telemetry
+        self._access = access
+        self._limits = limits
+        self._prefix = prefix
+        self._scheme = scheme
+        self._compression = compression
+        self._name_uids = name_uids
+        self._identify = request_ids()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request, whatever happens."""
+        started = time.perf_counter()
+        watch = self.stalls.begin(request.protocol)
+        call = Call(request, watch, limit=self._limits.body_bytes)
+        call.id = self._identify(call.headers.get("x-request-id", ""))
+        status = GONE
+        try:
+            response = await self._respond(call)
+            status = response.status
+        except ClientGone:
+            abort(request.transport)
+            response = web.Response(status=GONE)
+        except Broken as broken:
+            _LOG.error("request %s (%s) broke off", call.id, call.operation, exc_info=broken.__cause__)
+            status, response = ABORTED, broken.response
+        finally:
+            self.stalls.end(watch)
+            self._note(call, status, time.perf_counter() - started)
+        return response
+
+    async def _respond(self, call: Call) -> web.StreamResponse:
+        try:
+            answer = await self._answer(call)
+        except ClientGone:
+            raise
+        except Exception as error:
+            answer = self._told(call, error)
+        try:
+            return await send(call, answer, self._fields(call, answer))
+        except (ClientGone, Broken):
+            raise
+        except Exception as error:
+            # a stream that failed before its first byte
+            answer = self._told(call, error)
+            return await send(call, answer, self._fields(call, answer))
+
+    async def _answer(self, call: Call) -> Answer:
+        headers, guards = call.headers, self._guards
+        call.approach = guards.proxies.approach(
+            headers, scheme=self._scheme, host=headers.get("host", ""), peer=call.request.remote or ""
+        )
+        mount, below, door = self._find_door(call.path)
+        if mount != "/health":
+            preflight = self._check_names(call)
+            if preflight is not None:
+                return preflight
+            await self._check_rights(call)
+            if self.stalls.at_work > self._limits.parallel_requests:
+                raise WebError(503, "too many requests are at work (setting limits.parallel_requests)", _RETRY)
+        answer = await door.answer(call, mount, below)
+        if answer.compressible and self._compression and call.method != "HEAD":
+            encoding = choose_encoding(headers.get("accept-encoding", ""))
+            if encoding:
+                answer = await compressed(answer, encoding, self._compute)
+        return answer
+
+    def _find_door(self, path: str) -> tuple[str, str, Door]:
+        if self._prefix and path.startswith(self._prefix + "/"):
+            path = path[len(self._prefix) :]
+        end = path.find("/", 1)
+        name = path[1:] if end < 0 else path[1:end]
+        return path[: len(name) + 1], path[len(name) + 1 :], self._doors.get(name) or self._doors[""]
+
+    def _check_names(self, call: Call) -> Answer | None:
+        """Host and preflight: the answer to a preflight, None to go on. Raises WebError."""
+        host = call.headers.get("host", "")
+        if not call.approach.proxied and not self._guards.hosts.allows(host):
+            raise WebError(
+                421,
+                "this server does not go by the name in the Host header; name it in the setting web.allowed_hosts",
+            )
+        origin = call.headers.get("origin")
+        if origin and call.method == "OPTIONS" and "access-control-request-method" in call.headers:
+            call.operation = "preflight"
+            return Answer(204, self._guards.cors.preflight(origin))
+        return None
+
+    async def _check_rights(self, call: Call) -> None:
+        """Who asks, and whether the page that asks may. Raises WebError."""
+        credentials = self._guards.credentials
+        if credentials.required:
+            user = await credentials.authenticate(call.headers.get("authorization", ""))
+            if user is None:
+                raise WebError(
+                    401, "this archive needs a user name and password, or a token", credentials.challenge
+                )
+            call.user = user.name
+        origin = call.headers.get("origin")
+        if origin and call.method not in SAFE and not self._guards.cors.may_write(origin, call.approach.origin):
+            raise WebError(
+                403,
+                "pages of this origin may not store or delete here; list it in the setting web.cors_write_origins",
+            )
+
+    def _fields(self, call: Call, answer: Answer) -> HeaderFields:
+        """The header fields that every answer has."""
+        fields: HeaderFields = (*_ALWAYS, ("X-Request-Id", call.id))
+        if "origin" in call.headers and call.operation != "preflight":
+            fields += self._guards.cors.headers(call.headers["origin"])
+        if answer.compressible:
+            fields += (("Vary", "Accept-Encoding"),)
+        if "expect" in call.headers:
+            # the client still waits to be told to send its body, and the next bytes might be that
+            fields += (("Connection", "close"),)
+        return fields
+
+    def _told(self, call: Call, error: Exception) -> Answer:
+        """The answer that tells of an error; faults of ours go to the log."""
+        told = answer_error(error)
+        if told.status == 500:
+            _LOG.error("request %s (%s) failed", call.id, call.operation, exc_info=error)
+        elif told.status == 503:
+            _LOG.warning("request %s (%s): %s", call.id, call.operation, told.message)
+        body = error_body(told.status, told.message, call.method, call.path, {"RequestId": call.id})
+        return Answer(told.status, (*told.headers, _ERROR_TYPE), body)
+
+    def _note(self, call: Call, status: int, seconds: float) -> None:
+        method = call.method if call.method in _METHODS else "OTHER"
+        self._telemetry.count_request(
+            operation=call.operation,
+            method=method,
+            status=status,
+            seconds=seconds,
+            received=call.received,
+            sent=call.sent,
+        )
+        if self._access is not None:
+            scope = call.scope if self._name_uids else ""
+            self._access.write(
+                Served(
+                    id=call.id,
+                    method=method,
+                    operation=call.operation,
+                    status=status,
+                    received=call.received,
+                    sent=call.sent,
+                    seconds=seconds,
+                    peer=call.approach.peer,
+                    user=call.user,
+                    scope=scope,
+                )
+            )
+
+
+_RETRY = (("Retry-After", "1"),)
