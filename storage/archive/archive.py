@@ -1,8 +1,8 @@
 """The one door of the room: an archive on an object store (fulfils `dicomweb.ports.Archive`).
 
-Opening it reads the log's format, brings the node's catalog up to the log's tail, and starts the two tasks that keep
-it there: the committer and the follower. Everything else is in the files beside this one: intake and submission,
-committer and judge, find, read, remove.
+Opening it reads the log's format, brings the node's catalog up to the log's tail, and starts the two tasks that
+keep it there: the committer and the follower. Everything else is in the files beside this one: intake and
+submission, committer and judge, find, read, remove.
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ class LakeArchive:
         self._intake = Intake(self.store, self.catalog, settings, threads)
         self._finder = Finder(self.catalog, self.committer)
         self._reader = Reader(self.store, self.catalog, self.node_dir, settings)
-        self._remover = Remover(
-            self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch
-        )
+        self._remover = Remover(self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch)
         for work in (self.committer.run(), self._follow()):
             task = asyncio.create_task(work)
             stack.push_async_callback(_end, task)

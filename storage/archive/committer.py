@@ -29,7 +29,7 @@ from storage.archive.works import ChangeResult, ChangeWork, StoreResult, StoreWo
 from storage.catalog.catalog import Catalog
 from storage.log.events import Entry, Event, Kind
 from storage.log.journal import DamagedEntry, Journal, OutcomeUnknown
-from storage.objects.contract import StoreDenied, StoreError, StoreFull
+from storage.objects.contract import StoreError, StoreFull
 
 _LOG = logging.getLogger(__name__)
 _ENTRY_ROWS = 2000
@@ -202,7 +202,9 @@ class Committer:
             except Exception as error:
                 attempt.answers.append((work, error))
                 continue
-            attempt.answers.append((work, ChangeResult(number if events else number - 1, len(attempt.events), events)))
+            attempt.answers.append(
+                (work, ChangeResult(number if events else number - 1, len(attempt.events), events))
+            )
             attempt.events.extend(events)
         return attempt
 

@@ -1,4 +1,4 @@
-"""Looking up instances: the catalog first, the log's tail before anything is called missing (DESIGN section 4, rule 5)."""
+"""Looking up instances: the catalog first, the log's tail before anything is called missing."""
 
 from __future__ import annotations
 

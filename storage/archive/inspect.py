@@ -10,11 +10,12 @@ import hashlib
 from dataclasses import dataclass
 
 import orjson
+from dicomweb.encoding.reader import HeadReader
 
 from dicomweb.encoding.bulk_index import bulk_index
-from dicomweb.encoding.frame_index import FrameCountMismatch, frame_index, image_spec
+from dicomweb.encoding.frame_index import frame_index
 from dicomweb.encoding.head import Head, HeadLimits
-from dicomweb.encoding.reader import HeadReader
+from dicomweb.encoding.image import image_spec
 from dicomweb.model.keys import IllegalUid, InstanceKey, parse_uid
 from dicomweb.model.query import JsonAttributes
 from storage.log.columns import column_values
@@ -107,15 +108,8 @@ def inspect_whole(data: bytes, version: str, limits: HeadLimits) -> Inspected:
 
 def _inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: bytes) -> Inspected:
     key = instance_key(head.data_set)
-    warnings = list(head.warnings)
-    image = image_spec(head.data_set) if head.pixel else None
-    frames = b""
-    if head.pixel:
-        try:
-            index = frame_index(head, image)
-            frames = index.to_bytes() if index else b""
-        except FrameCountMismatch as error:
-            warnings.append(f"frames cannot be told apart: {error}")
+    image = image_spec(head.data_set)
+    frames = frame_index(head, image)
     header = orjson.dumps(head.data_set)
     sop_class = head.data_set.get("00080016", {}).get("Value") or [""]
     stored = StoredVersion(
@@ -130,10 +124,10 @@ def _inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: 
         header=header,
         header_size=len(header),
         file_meta=orjson.dumps(head.file_meta),
-        frames=frames,
+        frames=frames.to_bytes() if frames else b"",
         bulk=bulk_index(head).to_bytes() if head.bulk else b"",
         image=image,
         pixel_vr=head.pixel.vr if head.pixel else "",
         columns=column_values(head.data_set),
     )
-    return Inspected(stored, tuple(warnings))
+    return Inspected(stored, head.warnings)

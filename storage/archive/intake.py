@@ -1,16 +1,16 @@
 """One instance on its way into the store: chunks to an object, and a candidate for the log.
 
-A small instance is taken whole in memory, looked through in one go, and written only if the archive does not have it
-already. A large one streams: its blocks are looked through and hashed in a thread while earlier ones are uploaded, so
-that memory stays the same for 10 MB and for 10 GB. Nothing is visible before the log says so.
+A small instance is taken whole in memory, looked through in one go, and written only if the archive does not have
+it already. A large one streams: its blocks are looked through and hashed in a thread while earlier ones are
+uploaded, so that memory stays the same for 10 MB and for 10 GB. Nothing is visible before the log says so.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from contextlib import suppress
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -120,15 +120,21 @@ def out_of_room(stored: StoredVersion | None) -> Taken:
     failure = Failure(Reason.OUT_OF_RESOURCES, "the archive's store is full")
     if stored is None:
         return Taken(None, Receipt(Outcome.REFUSED, None, failure=failure))
-    return Taken(None, Receipt(Outcome.REFUSED, stored.key, stored.sop_class, stored.transfer_syntax, failure=failure))
+    return Taken(
+        None, Receipt(Outcome.REFUSED, stored.key, stored.sop_class, stored.transfer_syntax, failure=failure)
+    )
 
 
 def outside(stored: StoredVersion, expect: Scope | None) -> Taken | None:
     """The refusal of an instance that does not belong where it was sent."""
     if expect is None or expect.covers(stored.key):
         return None
-    failure = Failure(Reason.DATA_SET_MISMATCH, "the instance belongs to another study than the one it was sent to")
-    return Taken(None, Receipt(Outcome.REFUSED, stored.key, stored.sop_class, stored.transfer_syntax, failure=failure))
+    failure = Failure(
+        Reason.DATA_SET_MISMATCH, "the instance belongs to another study than the one it was sent to"
+    )
+    return Taken(
+        None, Receipt(Outcome.REFUSED, stored.key, stored.sop_class, stored.transfer_syntax, failure=failure)
+    )
 
 
 class WholeInstance:
@@ -199,7 +205,7 @@ class _Streamed:
         while (key := self._inspector.key()) is None:
             block = await anext(blocks, None)
             if block is None:
-                return refused(Unidentified("the file ends before its Study, Series and SOP Instance UID are told"))
+                return refused(Unidentified("the file ends before its UIDs are told"))
             head.append(block)
             await intake.run(partial(self._inspector.feed, block))
         return await self._upload(key, head, blocks)
@@ -227,9 +233,7 @@ class _Streamed:
                 pass
             await intake.discard(written)
             return out_of_room(None)
-        return Taken(
-            Candidate(stored, self._origin.door, self._origin.peer, found.warnings), keys=tuple(written)
-        )
+        return Taken(Candidate(stored, self._origin.door, self._origin.peer, found.warnings), keys=tuple(written))
 
 
 async def _blocks(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

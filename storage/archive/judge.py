@@ -111,5 +111,3 @@ def _after(verdict: Verdict, data_set: Bytes, known: Known) -> Known:
     if verdict.outcome is Outcome.KEPT:
         return replace(known, kept=known.kept | {data_set})
     return replace(known, current=data_set)
-
-

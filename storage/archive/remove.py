@@ -45,7 +45,9 @@ class Remover:
             if hidden:
                 return [self._event(Kind.REMOVED, scope, door, peer)]
             level = scope.level.name.lower()
-            raise Gone(f"the {level} was removed before") if status.ever else NotStored(f"no such {level} is stored")
+            raise (
+                Gone(f"the {level} was removed before") if status.ever else NotStored(f"no such {level} is stored")
+            )
 
         await self._committer.catch_up()
         done = await self._committer.change(plan)
@@ -100,4 +102,4 @@ class Remover:
             await self._store.put(key, [orjson.dumps(note)])
             await self._store.settle([key])
         except StoreError as error:
-            raise Unavailable("the removal is in force, but its note for a rebuild could not be written") from error
+            raise Unavailable("the removal is in force, but could not be noted for a rebuild") from error

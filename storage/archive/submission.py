@@ -120,4 +120,6 @@ def _no_room(taken: Taken) -> Receipt:
 
 
 def _nothing() -> Receipt:
-    return Receipt(Outcome.REFUSED, None, failure=Failure(Reason.PROCESSING_FAILURE, "the instance was not taken in"))
+    return Receipt(
+        Outcome.REFUSED, None, failure=Failure(Reason.PROCESSING_FAILURE, "the instance was not taken in")
+    )
