@@ -1,31 +1,19 @@
-"""Big endian values as little endian ones (PS3.5 7.3).
+"""Big endian pixel data as little endian ones (PS3.5 7.3).
 
-OW pixel data of more than 16 bits a sample are swapped sample by sample, as all known writers lay them out and
-pydicom reads them; the letter of PS3.5 8.1.1 would have the 16-bit words of a sample in little endian order.
+OW pixel data of 32 or 64 bits a sample are swapped sample by sample, as writers lay them out and pydicom reads
+them (RT Dose is the case met); the letter of PS3.5 8.1.1 would keep the order of the 16-bit words of a sample.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-_WIDTHS = {"OW": 2, "US": 2, "SS": 2, "OF": 4, "OL": 4, "UL": 4, "SL": 4, "FL": 4, "OD": 8, "OV": 8, "FD": 8,
-           "SV": 8, "UV": 8}  # fmt: skip
+from dicomweb.encoding.words import word_bytes
 
 
-def value_width(vr: str, bits_allocated: int = 0) -> int:
-    """Bytes that are turned round together in a value of the VR; 1 where nothing is.
-
-    `bits_allocated` is that of pixel data, 0 for any other value.
-    """
-    return bits_allocated // 8 if vr == "OW" and bits_allocated in (32, 64) else _WIDTHS.get(vr, 1)
-
-
-def swap(data: bytes, width: int) -> bytes:
-    """Each group of `width` bytes turned round; what is left over at the end stays as it is."""
-    if width == 1:
-        return data
-    whole = len(data) - len(data) % width
-    return np.frombuffer(data, np.dtype(f"u{width}"), count=whole // width).byteswap().tobytes() + data[whole:]
+def pixel_word_bytes(vr: str, bits_allocated: int) -> int:
+    """Bytes of pixel data that are turned round together."""
+    return bits_allocated // 8 if vr == "OW" and bits_allocated in (32, 64) else word_bytes(vr)
 
 
 def cut_bits(data: bytes, start: int, bits: int) -> bytes:

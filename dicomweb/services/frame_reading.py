@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from dicomweb.encoding.image import PIXEL_DATA
+from dicomweb.encoding.words import byte_swap
 from dicomweb.model.instance import ImageSpec, Instance
 from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import Archive, NoSuchFrame
-from dicomweb.services.byte_order import cut_bits, swap, value_width
+from dicomweb.services.byte_order import cut_bits, pixel_word_bytes
 
 
 def read_frames(
@@ -21,7 +22,7 @@ def read_frames(
     image = instance.image
     if not swapped or image is None:
         return archive.frames(instance, numbers)
-    width = value_width(instance.pixel_vr, image.bits_allocated)
+    width = pixel_word_bytes(instance.pixel_vr, image.bits_allocated)
     if width * 8 > image.bits_allocated:
         return _from_words(archive, instance, image, numbers)
     return _swapped(archive.frames(instance, numbers), width)
@@ -29,7 +30,7 @@ def read_frames(
 
 async def _swapped(frames: AsyncIterator[bytes], width: int) -> AsyncIterator[bytes]:
     async for frame in frames:
-        yield swap(frame, width)
+        yield byte_swap(frame, width)
 
 
 async def _from_words(
@@ -47,4 +48,4 @@ async def _from_words(
         start = first // 16 * 2
         span = ByteRange(start, -(-(first + bits) // 16) * 2)
         words = b"".join([chunk async for chunk in archive.bulk(instance, (PIXEL_DATA,), span)])
-        yield cut_bits(swap(words, 2), first - start * 8, bits)
+        yield cut_bits(byte_swap(words, 2), first - start * 8, bits)

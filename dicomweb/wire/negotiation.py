@@ -133,7 +133,8 @@ def instance_offers(stored: str, *, single_part: bool) -> tuple[Representation, 
     """What can be sent of instances stored in that syntax: as they are, and native ones re-encoded.
 
     The standard's default is Explicit VR Little Endian (PS3.18 8.7.3.5.1): native data come so unless the stored
-    syntax is asked for, compressed ones as they are. `single_part`: one application/dicom can hold it all.
+    syntax is asked for, compressed ones as they are. `single_part`: one application/dicom can hold it all. A
+    zip of them (Supplement 211) is offered last.
     """
     syntax = transfer_syntax(stored)
     plain = syntax.encapsulated or stored == EXPLICIT_LITTLE
@@ -142,7 +143,11 @@ def instance_offers(stored: str, *, single_part: bool) -> tuple[Representation, 
         forms.append(
             Representation(DICOM, False, EXPLICIT_LITTLE, stored=False, default=True, swapped=syntax.big_endian)
         )
-    return _packaged(forms, single_part=single_part)
+    zips = (
+        Representation(ZIP, False, f.transfer_syntax, stored=f.stored, default=f.default, swapped=f.swapped)
+        for f in forms
+    )
+    return (*_packaged(forms, single_part=single_part), *zips)
 
 
 def frame_offers(stored: str, *, single_part: bool) -> tuple[Representation, ...]:

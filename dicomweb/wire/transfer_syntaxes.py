@@ -57,7 +57,6 @@ _NATIVE = (
     (EXPLICIT_LITTLE, "Explicit VR Little Endian"),
     (DEFLATED_LITTLE, "Deflated Explicit VR Little Endian"),
     (EXPLICIT_BIG, "Explicit VR Big Endian"),
-    ("1.2.840.10008.1.20", "Papyrus 3 Implicit VR Little Endian"),
 )
 
 # UID, name, media type, lossy. PS3.18 names no type for the retired JPEG processes, which are JPEG all the same.
@@ -142,7 +141,7 @@ TRANSFER_SYNTAXES: Mapping[str, TransferSyntax] = MappingProxyType(
     {uid: TransferSyntax(uid, name, OCTETS, False, False) for uid, name in _NATIVE}
     | {uid: TransferSyntax(uid, name, media, True, lossy) for uid, name, media, lossy in _ENCAPSULATED}
 )
-"""By UID. The JPIP syntaxes are not here: their pixel data lie elsewhere."""
+"""By UID. The JPIP syntaxes are not here: their pixel data lie elsewhere. Nor is Papyrus, which nobody writes."""
 
 LEGACY_NAMES: Mapping[str, str] = MappingProxyType(
     {

@@ -1,0 +1,183 @@
+"""Retrieve instances (PS3.18 10.4.1.1.1): a study, a series or an instance as DICOM files.
+
+As multipart/related with a part an instance, as one application/dicom where there is one instance, or as a zip.
+The stored bytes go out as they are, or as Explicit VR Little Endian where that is asked for or no syntax is named
+and they are native. Everything is checked against the catalog before the first byte; an object that fails midway
+breaks the connection off, so that no client takes a part for the whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+
+from dicomweb.model.instance import Instance
+from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.model.ranges import ByteRange
+from dicomweb.ports import Archive, Compute
+from dicomweb.services.archive_zip import ZipEntry, write_zip
+from dicomweb.services.conditional import caching, not_modified, single_part
+from dicomweb.services.handler import Handler
+from dicomweb.services.instance_reading import Form, read_instances
+from dicomweb.services.streams import begun
+from dicomweb.wire.conditional import etag
+from dicomweb.wire.exchange import Answer, Request
+from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
+from dicomweb.wire.negotiation import (
+    DICOM,
+    ZIP,
+    Accepted,
+    NotAcceptable,
+    Representation,
+    accepted_by,
+    choose,
+    instance_offers,
+)
+from dicomweb.wire.paths import instance_key_of, scope_of
+
+_HEAD_AND_DATA = 2
+"""Chunks read before the answer begins: the head of the first part, and something of the first object."""
+
+
+class Retrieval:
+    """Studies, series and instances as files."""
+
+    def __init__(self, archive: Archive, compute: Compute) -> None:
+        self._archive = archive
+        self._compute = compute
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By operation."""
+        return {
+            "retrieve_study": self.retrieve,
+            "retrieve_series": self.retrieve,
+            "retrieve_instance": self.retrieve_instance,
+        }
+
+    async def retrieve_instance(self, request: Request, variables: Mapping[str, str]) -> Answer:
+        """One instance."""
+        key = instance_key_of(variables)
+        instance = await self._archive.find_instance(key)
+        return await self._answer(request, key.scope, (instance,), instance.revision)
+
+    async def retrieve(self, request: Request, variables: Mapping[str, str]) -> Answer:
+        """All instances of a study or series."""
+        scope = scope_of(variables)
+        # Read before the instances: an ETag may be older than what it comes with, never newer.
+        revision = await self._archive.series_revision(scope)
+        return await self._answer(request, scope, await self._archive.find_instances(scope), revision)
+
+    async def _answer(
+        self, request: Request, scope: Scope, instances: Sequence[Instance], revision: int
+    ) -> Answer:
+        counts = Counter(instance.transfer_syntax for instance in instances)
+        form = choose_form(accepted_by(request), tuple(counts), single_part=len(instances) == 1)
+        packaging = next(iter(form.values()))
+        named = " ".join(map(str, form.values()))
+        tag = etag(self._archive.epoch, revision, named, weak=packaging.multipart)
+        unchanged = not_modified(request, tag)
+        if unchanged is not None:
+            return unchanged
+        if packaging.media == ZIP:
+            return await self._zip(scope, instances, form, tag)
+        if packaging.multipart:
+            return await self._multipart(instances, form, counts, tag)
+        return await self._single(request, instances[0], packaging, tag)
+
+    async def _single(self, request: Request, instance: Instance, chosen: Representation, tag: str) -> Answer:
+        """One file as the body; ranges of it where it is sent as stored."""
+        if chosen.stored:
+            read = partial(self._read, instance)
+            answer = single_part(request, chosen.content_type, tag, instance.size, read)
+        else:
+            body = _payloads(self._parts((instance,), {instance.transfer_syntax: chosen}))
+            answer = Answer(200, (("Content-Type", chosen.content_type), *caching(tag)), body)
+        assert isinstance(answer.body, AsyncIterator)
+        return Answer(answer.status, answer.headers, await begun(answer.body), answer.length)
+
+    def _read(self, instance: Instance, span: ByteRange | None) -> AsyncIterator[bytes]:
+        return self._archive.read(instance, span)
+
+    async def _multipart(
+        self, instances: Sequence[Instance], form: Form, counts: Mapping[str, int], tag: str
+    ) -> Answer:
+        boundary = new_boundary()
+        # The first head is written like the others and loses its line end: the body begins with the boundary.
+        heads = {stored: part_head(boundary, chosen.content_type) for stored, chosen in form.items()}
+        tail = closing(boundary)
+        length = None
+        if all(chosen.stored for chosen in form.values()):
+            framing = sum(len(heads[stored]) * count for stored, count in counts.items()) - 2
+            length = framing + sum(instance.size for instance in instances) + len(tail)
+        body = await begun(_join(self._parts(instances, form), heads, tail), chunks=_HEAD_AND_DATA)
+        return Answer(200, (("Content-Type", related_type(boundary, DICOM)), *caching(tag)), body, length)
+
+    async def _zip(self, scope: Scope, instances: Sequence[Instance], form: Form, tag: str) -> Answer:
+        headers = (
+            ("Content-Type", ZIP),
+            ("Content-Disposition", f'attachment; filename="{scope.instance or scope.series or scope.study}.zip"'),
+            *caching(tag),
+        )
+        body = write_zip(_entries(self._parts(instances, form)))
+        return Answer(200, headers, await begun(body, chunks=_HEAD_AND_DATA))
+
+    def _parts(
+        self, instances: Sequence[Instance], form: Form
+    ) -> AsyncIterator[tuple[Instance, AsyncIterator[bytes]]]:
+        return read_instances(self._archive, self._compute, instances, form)
+
+
+def choose_form(accepted: Accepted, stored: Sequence[str], *, single_part: bool) -> Form:
+    """For each stored transfer syntax what is sent of it, all in one packaging. Raises NotAcceptable.
+
+    Usually each is chosen by itself (PS3.18 8.7.8.1) and all agree. Where they do not, the first packaging in
+    which everything can be sent is taken.
+    """
+    offers = {syntax: instance_offers(syntax, single_part=single_part) for syntax in stored}
+    form = {syntax: choose(accepted, offers[syntax]) for syntax in stored}
+    packagings = dict.fromkeys(map(_packaging, form.values()))
+    if len(packagings) == 1:
+        return form
+    for wanted in packagings:
+        try:
+            return {
+                syntax: choose(accepted, [offer for offer in offers[syntax] if _packaging(offer) == wanted])
+                for syntax in stored
+            }
+        except NotAcceptable:
+            continue
+    raise NotAcceptable([offer for syntax in stored for offer in offers[syntax]])
+
+
+def _packaging(chosen: Representation) -> tuple[str, bool]:
+    return chosen.media, chosen.multipart
+
+
+async def _join(
+    parts: AsyncIterator[tuple[Instance, AsyncIterator[bytes]]], heads: Mapping[str, bytes], tail: bytes
+) -> AsyncIterator[bytes]:
+    first = True
+    async for instance, chunks in parts:
+        head = heads[instance.transfer_syntax]
+        yield head[2:] if first else head
+        first = False
+        async for chunk in chunks:
+            yield chunk
+    yield tail
+
+
+async def _payloads(parts: AsyncIterator[tuple[Instance, AsyncIterator[bytes]]]) -> AsyncIterator[bytes]:
+    async for _, chunks in parts:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _entries(parts: AsyncIterator[tuple[Instance, AsyncIterator[bytes]]]) -> AsyncIterator[ZipEntry]:
+    async for instance, chunks in parts:
+        yield ZipEntry(zip_name(instance.key), instance.size, chunks)
+
+
+def zip_name(key: InstanceKey) -> str:
+    """Name of the instance's file in a zip."""
+    return f"{key.study}/{key.series}/{key.instance}.dcm"
