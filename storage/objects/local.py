@@ -12,27 +12,23 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Self
 
 from dicomweb.model.ranges import ByteRange
 from storage.objects.contract import ObjectInfo, ObjectMissing, StoreDenied, Upload
 from storage.objects.faults import read_fault, write_fault
+from storage.objects.hands import Hands
 from storage.objects.local_reading import Reading, read_span
 from storage.objects.local_upload import LocalUpload
 from storage.objects.names import check_key, check_prefix
 from storage.objects.placing import Passing, Placer, write_pieces
 from storage.objects.syncing import DurableFolders, SyncQueue, start_writing
 from storage.objects.walking import walk
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 LISTED_AT_ONCE = 500
 """Objects of a listing that are looked at in one hop."""
@@ -41,12 +37,11 @@ LISTED_AT_ONCE = 500
 class LocalStore:
     """A folder as an object store. Use as a context manager."""
 
-    def __init__(self, root: Path, *, file_threads: int = 8, sync_threads: int = 16) -> None:
+    def __init__(self, root: Path, *, file_threads: int = 16, sync_threads: int = 32) -> None:
         """`root` is made if it is missing."""
         self._root = str(root.absolute())
-        self._files = ThreadPoolExecutor(file_threads, "store-file")
-        self._syncs = ThreadPoolExecutor(sync_threads, "store-sync")
-        self._sync_threads = sync_threads
+        self._files = Hands("store-file", file_threads, patience=0.002)
+        self._syncs = Hands("store-sync", sync_threads, patience=0.0)
         self._durable = DurableFolders()
         self._placer = Placer(self._root, made=self._durable.made)
         self._passing = Passing(self._root)
@@ -54,7 +49,7 @@ class LocalStore:
     async def put(self, key: str, data: Sequence[bytes | memoryview], *, create: bool = False) -> None:
         """Write an object of pieces joined."""
         check_key(key)
-        await self._in_thread(self._put, key, data, create)
+        await self._files.run(self._put, key, data, create)
 
     def upload(self, key: str) -> Upload:
         """Begin a large object."""
@@ -69,10 +64,8 @@ class LocalStore:
             return
         plan = self._durable.plan(keys)
         queue = SyncQueue(self._root, plan)
-        threads = min(self._sync_threads, len(plan.files) + len(plan.folders))
-        loop = asyncio.get_running_loop()
         try:
-            await asyncio.gather(*(loop.run_in_executor(self._syncs, queue.work) for _ in range(threads)))
+            await asyncio.gather(*(self._syncs.run(queue.work) for _ in range(queue.threads)))
         except BaseException:
             self._durable.failed(plan)
             raise
@@ -81,49 +74,50 @@ class LocalStore:
     async def get(self, key: str, span: ByteRange | None = None) -> bytes:
         """The object or a span of it."""
         check_key(key)
-        return await self._in_thread(read_span, self._root, key, span)
+        return await self._files.run(read_span, self._root, key, span)
 
     async def stream(self, key: str, span: ByteRange | None = None) -> AsyncIterator[bytes]:
         """The object or a span of it in chunks; the next is read while one is used."""
         check_key(key)
-        loop = asyncio.get_running_loop()
-        reading = await self._in_thread(Reading, self._root, key, span)
+        reading = await self._files.run(Reading, self._root, key, span)
         ahead: asyncio.Future[bytes] | None = None
         try:
             chunk = reading.first
             while chunk:
-                ahead = None if reading.ended else loop.run_in_executor(self._files, reading.next)
+                ahead = None if reading.ended else self._files.run(reading.next)
                 yield chunk
                 chunk = await ahead if ahead is not None else b""
         finally:
             if ahead is None or ahead.done():
                 reading.close()
             else:
-                self._files.submit(reading.close)
+                self._files.run(reading.close)
 
     async def head(self, key: str) -> ObjectInfo:
         """Size and time."""
         check_key(key)
-        return await self._in_thread(self._head, key)
+        return await self._files.run(self._head, key)
 
     async def delete(self, key: str) -> None:
         """Remove an object, and folders that are empty then."""
         check_key(key)
-        await self._in_thread(self._delete, key)
+        await self._files.run(self._delete, key)
 
     async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[ObjectInfo]:
         """Objects by ascending key, as found while walking the folders."""
         check_prefix(prefix)
         found = walk(self._root, prefix=prefix, after=after)
-        while batch := await self._in_thread(lambda: [*islice(found, LISTED_AT_ONCE)]):
+        while batch := await self._files.run(lambda: [*islice(found, LISTED_AT_ONCE)]):
             for info in batch:
                 yield info
 
     async def __aenter__(self) -> Self:
+        self._files.open()
+        self._syncs.open()
         try:
-            await self._in_thread(self._open)
+            await self._files.run(self._open)
         except OSError as error:
-            await self.__aexit__(None, None, None)
+            await self._close()
             raise StoreDenied(self._root, error.strerror or str(error)) from error
         return self
 
@@ -131,21 +125,15 @@ class LocalStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for the file work under way and end the threads."""
-        await asyncio.get_running_loop().run_in_executor(None, self._end_threads)
+        await self._close()
 
-    async def _in_thread(
-        self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
-    ) -> Result:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._files, partial(work, *arguments, **named))
+    async def _close(self) -> None:
+        await self._files.close()
+        await self._syncs.close()
 
     def _open(self) -> None:
         Path(self._passing.folder).mkdir(parents=True, exist_ok=True)
         self._passing.sweep()
-
-    def _end_threads(self) -> None:
-        self._files.shutdown()
-        self._syncs.shutdown()
 
     def _put(self, key: str, data: Sequence[bytes | memoryview], create: bool) -> None:
         try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from storage.objects.contract import StoreUnavailable
 from storage.objects.faults import write_fault
+from storage.objects.hands import Hands
 from storage.objects.placing import Passing, Placer, write_pieces
 from storage.objects.syncing import start_writing
 
@@ -20,14 +21,15 @@ STRETCH = 1 << 20
 class LocalUpload:
     """Chunks gather into stretches; while one is written the next gathers."""
 
-    def __init__(self, key: str, passing: Passing, placer: Placer, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, key: str, passing: Passing, placer: Placer, hands: Hands) -> None:
         self._key = key
         self._file = _PassingFile(key, passing, placer)
-        self._threads = threads
+        self._hands = hands
         self._gathered: list[bytes] = []
         self._size = 0
         self._writing: asyncio.Future[None] | None = None
         self._completed = False
+        self._broken = False
 
     async def write(self, chunk: bytes | memoryview) -> None:
         """Add bytes."""
@@ -40,7 +42,7 @@ class LocalUpload:
         """Make the object exist."""
         await self._write_gathered()
         await self._written()
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._file.place)
+        await self._hands.run(self._file.place)
         self._completed = True
 
     async def __aenter__(self) -> Self:
@@ -52,20 +54,25 @@ class LocalUpload:
         """Abandon what was not completed."""
         self._gathered.clear()
         if not self._completed:
-            # in a thread of its own right: a write may still be under way, and this task be cancelled
-            dropped = asyncio.get_running_loop().run_in_executor(self._threads, self._file.drop)
-            await asyncio.shield(dropped)
+            # shielded: this task may be on its way out, cancelled
+            await asyncio.shield(self._hands.run(self._file.drop))
 
     async def _write_gathered(self) -> None:
         await self._written()
+        if self._broken:
+            raise StoreUnavailable(self._key, "an earlier write of this upload failed or was cancelled")
         if self._gathered:
             pieces, self._gathered, self._size = self._gathered, [], 0
-            self._writing = asyncio.get_running_loop().run_in_executor(self._threads, self._file.write, pieces)
+            self._writing = self._hands.run(self._file.write, pieces)
 
     async def _written(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
-            await writing
+            try:
+                await writing
+            except BaseException:
+                self._broken = True  # bytes are missing, so it must never be completed
+                raise
 
 
 class _PassingFile:

@@ -24,6 +24,11 @@ LIFETIME = 60.0
 """Seconds a folder is taken to be durable."""
 MOST_MARKS = 50_000
 """Folders remembered."""
+SHARE = 10
+"""Syncs a thread has to do before another is worth its while: the first waits for the disk, and most of those
+behind it find their work done."""
+MOST_THREADS = 8
+"""Threads for one plan."""
 
 _START_WRITING = 2  # SYNC_FILE_RANGE_WRITE
 sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
@@ -90,7 +95,8 @@ class SyncQueue:
     def __init__(self, root: str, plan: SyncPlan) -> None:
         self._root = root
         self._names = deque((*plan.files, *plan.folders))
-        self._files = len(plan.files)
+        self.threads = min(MOST_THREADS, max(2, len(self._names) // SHARE))
+        """How many threads should work."""
 
     def work(self) -> None:
         """Sync until nothing is left. Raises StoreError, and then the other threads stop too."""

@@ -14,6 +14,6 @@ from tests.contracts.object_store import ObjectStoreContract
 
 class TestLocalStore(ObjectStoreContract):
     @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[ObjectStore]:  # type: ignore[override]  # a fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[ObjectStore]:
         async with LocalStore(tmp_path / "store") as store:
             yield store

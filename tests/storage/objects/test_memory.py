@@ -13,6 +13,6 @@ from tests.contracts.object_store import ObjectStoreContract
 
 class TestMemoryStore(ObjectStoreContract):
     @pytest.fixture
-    async def store(self) -> AsyncIterator[ObjectStore]:  # type: ignore[override]  # a fixture
+    async def store(self) -> AsyncIterator[ObjectStore]:
         async with MemoryStore() as store:
             yield store
