@@ -254,18 +254,30 @@ def _stored_versions(columns: dict[str, list[Any]]) -> list[StoredVersion]:
     if not places:
         return []
     nothing = [None] * len(places)
-    searched = [name for name in _SEARCHED_NAMES if name in columns]
-    searched_rows = zip(*(columns[name] for name in searched), strict=True) if searched else [()] * len(places)
-    images = zip(*(columns.get(f"image_{name}", nothing) for name in _IMAGE_NAMES), strict=True)
+    searched = _searched_rows(columns, len(places))
     identities = zip(*(columns[name] for name in ("study", "series", "instance", "version")), strict=True)
     objects = zip(*(columns.get(name, nothing) for name in _OBJECT_NAMES), strict=True)
+    image_rows = list(zip(*(columns.get(f"image_{name}", nothing) for name in _IMAGE_NAMES), strict=True))
+    # the instances of a series have one and the same specification
+    images = {values: None if values[0] is None else ImageSpec(*values) for values in set(image_rows)}
     return [
         StoredVersion(
             key=InstanceKey(identity[0], identity[1], identity[2]),
             version=identity[3],
-            image=None if image[0] is None else ImageSpec(*image),
-            columns={name: value for name, value in zip(searched, values, strict=True) if value is not None},
+            image=images[image],
+            columns=values,
             **dict(zip(_OBJECT_NAMES, described, strict=True)),
         )
-        for identity, described, image, values in zip(identities, objects, images, searched_rows, strict=True)
+        for identity, described, image, values in zip(identities, objects, image_rows, searched, strict=True)
     ]
+
+
+def _searched_rows(columns: dict[str, list[Any]], rows: int) -> list[dict[str, Any]]:
+    """The searched values of each row, absent ones left out."""
+    names = [name for name in _SEARCHED_NAMES if name in columns]
+    if not names:
+        return [{} for _ in range(rows)]
+    values = zip(*(columns[name] for name in names), strict=True)
+    if not any(None in columns[name] for name in names):
+        return [dict(zip(names, row, strict=True)) for row in values]
+    return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in values]
