@@ -27,13 +27,13 @@ from dicomweb.ports import Unavailable
 from storage.archive.committer import Committer
 from storage.archive.find import Finder
 from storage.archive.intake import Intake, Origin
-from storage.archive.opening import load_checkpoint
 from storage.archive.origin import LogOrigin
 from storage.archive.read import Reader
 from storage.archive.remove import Remover
 from storage.archive.settings import ArchiveSettings
 from storage.archive.submission import LakeSubmission
 from storage.catalog.catalog import Catalog
+from storage.frames.inflated import InflatedCopies
 from storage.log.journal import Journal
 from storage.objects.contract import ObjectStore
 
@@ -78,14 +78,21 @@ class LakeArchive:
         self.catalog = await stack.enter_async_context(
             Catalog(self.node_dir / "catalog", epoch=self.journal.epoch, origin=origin)
         )
-        await load_checkpoint(self.store, self.catalog)
         self.committer = Committer(self.journal, self.catalog, node=self.node, policy=settings.duplicates)
         with contextlib.suppress(Unavailable):
             # A damaged entry leaves the archive readable as of the one before; `health` says so.
             await self.committer.catch_up()
         self._intake = Intake(self.store, self.catalog, settings, threads)
         self._finder = Finder(self.catalog, self.committer)
-        self._reader = Reader(self.store, self.catalog, self.node_dir, settings)
+        inflated = await stack.enter_async_context(
+            InflatedCopies(
+                self.store,
+                self.node_dir / "inflated",
+                capacity_bytes=settings.inflated_bytes,
+                ratio=settings.limits.inflate_ratio,
+            )
+        )
+        self._reader = Reader(self.store, self.catalog, inflated, settings)
         self._remover = Remover(self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch)
         for work in (self.committer.run(), self._follow()):
             task = asyncio.create_task(work)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
+from dicomweb.encoding.beginning import DEFLATED
 from dicomweb.encoding.bulk_index import BulkIndex, StoredBulk
 from dicomweb.model.frames import FrameIndex
 from dicomweb.model.instance import Instance
@@ -22,8 +23,6 @@ from storage.frames.divide import divided
 from storage.frames.inflated import InflatedCopies
 from storage.frames.reads import Spans, read_frame, read_frames, read_joined
 from storage.objects.contract import ObjectMissing, ObjectStore, StoreError
-
-_DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
 class Reader:
@@ -137,7 +136,9 @@ class Reader:
         return await self._indexes.load(instance.version, load)
 
     def _source(self, instance: Instance) -> Spans:
-        return self._inflated if instance.transfer_syntax == _DEFLATED else self._store
+        if instance.transfer_syntax not in DEFLATED:
+            return self._store
+        return self._inflated.view(instance.data_set_offset)
 
 
 def _object_key(instance: Instance) -> str:

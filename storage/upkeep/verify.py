@@ -36,5 +36,3 @@ async def verify_instance(store: ObjectStore, instance: Instance) -> Verified:
     if digest.digest() != instance.digest:
         return Verified(instance, "the digest of its data set differs")
     return Verified(instance, "")
-
-
