@@ -11,7 +11,10 @@ _AT_ONCE = 500
 
 
 async def expire(archive: LakeArchive, keep: timedelta) -> int:
-    """Purge versions that have not been visible for longer than `keep`; how many. Raises Unavailable, StoreError."""
+    """Purge versions that have not been visible for longer than `keep`; how many.
+
+    Raises Unavailable, StoreError.
+    """
     before = datetime.now(UTC) - keep
     gone = 0
     await archive.catch_up()
