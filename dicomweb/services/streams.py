@@ -1,24 +1,29 @@
-"""Small things done with byte streams on their way out."""
+"""Small things done with streams on their way out."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
-async def begun(stream: AsyncIterator[bytes], *, chunks: int = 1) -> AsyncIterator[bytes]:
+async def begun(stream: AsyncIterator[bytes], *, chunks: int) -> AsyncIterator[bytes]:
     """The same stream, its first chunks read already.
 
-    What fails at once is so told with a status; later the connection can only be broken off.
+    What fails at once is so told with a status; later the connection can only be broken off. Whoever sends a
+    stream waits for its first chunk, so this is for streams in which a head stands before the first stored bytes.
     """
     ahead: list[bytes] = []
     while len(ahead) < chunks and (chunk := await anext(stream, None)) is not None:
         ahead.append(chunk)
-    return _go_on(ahead, stream)
+    return chain(ahead, stream)
 
 
-async def _go_on(ahead: list[bytes], stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    for chunk in ahead:
-        yield chunk
-    ahead.clear()
-    async for chunk in stream:
-        yield chunk
+async def chain(items: Iterable[Item], rest: AsyncIterator[Item] | None = None) -> AsyncIterator[Item]:
+    """The items, then what the stream gives."""
+    for item in items:
+        yield item
+    if rest is not None:
+        async for item in rest:
+            yield item

@@ -14,7 +14,6 @@ from functools import partial
 
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey, Scope
-from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.archive_zip import ZipEntry, write_zip
 from dicomweb.services.conditional import caching, not_modified, single_part
@@ -83,21 +82,15 @@ class Retrieval:
             return await self._zip(scope, instances, form, tag)
         if packaging.multipart:
             return await self._multipart(instances, form, counts, tag)
-        return await self._single(request, instances[0], packaging, tag)
+        return self._single(request, instances[0], packaging, tag)
 
-    async def _single(self, request: Request, instance: Instance, chosen: Representation, tag: str) -> Answer:
+    def _single(self, request: Request, instance: Instance, chosen: Representation, tag: str) -> Answer:
         """One file as the body; ranges of it where it is sent as stored."""
         if chosen.stored:
-            read = partial(self._read, instance)
-            answer = single_part(request, chosen.content_type, tag, instance.size, read)
-        else:
-            body = _payloads(self._parts((instance,), {instance.transfer_syntax: chosen}))
-            answer = Answer(200, (("Content-Type", chosen.content_type), *caching(tag)), body)
-        assert isinstance(answer.body, AsyncIterator)
-        return Answer(answer.status, answer.headers, await begun(answer.body), answer.length)
-
-    def _read(self, instance: Instance, span: ByteRange | None) -> AsyncIterator[bytes]:
-        return self._archive.read(instance, span)
+            read = partial(self._archive.read, instance)
+            return single_part(request, chosen.content_type, tag, instance.size, read)
+        body = _payloads(self._parts((instance,), {instance.transfer_syntax: chosen}))
+        return Answer(200, (("Content-Type", chosen.content_type), *caching(tag)), body)
 
     async def _multipart(
         self, instances: Sequence[Instance], form: Form, counts: Mapping[str, int], tag: str

@@ -177,6 +177,17 @@ def frame_offers(stored: str, *, single_part: bool) -> tuple[Representation, ...
     return _packaged(forms, single_part=single_part)
 
 
+def value_offers(stored: str, *, compressed: bool, single_part: bool = True) -> tuple[Representation, ...]:
+    """What can be sent of one bulk value of an instance stored in that syntax (PS3.18 8.7.3.3).
+
+    `compressed` is whether the value is encapsulated pixel data; all other values are native whatever the syntax.
+    The single part comes first: a bulk data reference is followed with `*/*` and means the value.
+    """
+    native = not compressed and transfer_syntax(stored).encapsulated
+    offers = frame_offers(EXPLICIT_LITTLE if native else stored, single_part=single_part)
+    return tuple(sorted(offers, key=lambda offer: offer.multipart))
+
+
 def _packaged(forms: Sequence[Representation], *, single_part: bool) -> tuple[Representation, ...]:
     """Each form as multipart and, where one body can hold it, as a single part: multipart is the default."""
     many = [
