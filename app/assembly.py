@@ -1,0 +1,137 @@
+"""The one place where parts meet: from settings to an open archive, from an archive to a web application.
+
+    settings → store → archive → services → doors → front → application
+
+Nothing else constructs what storage is made of. Whatever is opened here is closed here, in reverse order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+
+from app.about import NAME, version
+from app.compute import ThreadCompute
+from app.config import Settings
+from app.node import claim, default_node_dir, node_name
+from app.telemetry import Telemetry
+from app.values import ConfigError
+from app.web.doors import SystemDoor
+from app.web.front import Front
+from app.web.hosts import is_loopback
+from app.web.mount import access_log, make_doors, make_front, make_proxies, mounted
+from dicomweb.encoding.head import HeadLimits
+from dicomweb.ports import Archive, Compute
+from dicomweb.services.frames import Frames
+from dicomweb.services.handler import Handler
+from dicomweb.services.limits import Limits
+from dicomweb.services.qido import Search
+from dicomweb.services.removal import Removals
+from storage.archive.archive import LakeArchive
+from storage.archive.settings import ArchiveSettings, Duplicates
+from storage.objects.address import Address, BadAddress, Folder, open_store, parse_address
+from storage.objects.s3_settings import S3Settings
+
+ARCHIVE = web.AppKey("archive", LakeArchive)
+FRONT = web.AppKey("front", Front)
+
+
+def store_address(settings: Settings) -> Address:
+    """What the setting `store` stands for. Raises ConfigError."""
+    try:
+        return parse_address(
+            settings.store, s3=S3Settings(endpoint_url=settings.s3.endpoint, region=settings.s3.region)
+        )
+    except BadAddress as error:
+        raise ConfigError(f"store: {error}") from error
+
+
+def node_dir(settings: Settings) -> Path:
+    """The folder this node keeps for itself."""
+    if settings.node_dir:
+        return Path(settings.node_dir).expanduser()
+    address = store_address(settings)
+    return default_node_dir(settings.store, address.path if isinstance(address, Folder) else None)
+
+
+@contextlib.asynccontextmanager
+async def open_archive(settings: Settings, *, beside: str = "") -> AsyncIterator[LakeArchive]:
+    """The archive of the settings.
+
+    A command that may run while a server does names a folder `beside` it within the node folder, for a node of its
+    own. Raises ConfigError, NodeDirTaken, and what the store raises.
+    """
+    address = store_address(settings)
+    with claim(node_dir(settings) / beside) as folder:
+        async with (
+            open_store(address) as store,
+            LakeArchive(store, node=node_name(), node_dir=folder, settings=archive_settings(settings)) as archive,
+        ):
+            yield archive
+
+
+def archive_settings(settings: Settings) -> ArchiveSettings:
+    """What the archive is to know of the settings."""
+    limits = settings.limits
+    return ArchiveSettings(
+        duplicates=Duplicates(settings.duplicates),
+        limits=HeadLimits(
+            header_bytes=limits.header_bytes,
+            depth=limits.nesting,
+            elements=limits.elements,
+            inflate_ratio=limits.zip_ratio,
+        ),
+        inflated_bytes=settings.cache.disk_bytes,
+    )
+
+
+def service_limits(settings: Settings) -> Limits:
+    """What the DICOMweb services are to know of the settings."""
+    limits = settings.limits
+    return Limits(body_bytes=limits.body_bytes, parts=limits.parts, zip_ratio=limits.zip_ratio)
+
+
+def service_handlers(archive: Archive, compute: Compute, limits: Limits) -> dict[str, Handler]:
+    """The handlers of all DICOMweb services by operation."""
+    services = (
+        Search(archive, limits),
+        Frames(archive, compute, limits),
+        Removals(archive),
+    )
+    return {operation: handler for service in services for operation, handler in service.handlers().items()}
+
+
+def check_access(settings: Settings) -> None:
+    """Refuse to be open to a network without knowing who asks. Raises ConfigError."""
+    if not (is_loopback(settings.host) or settings.auth.users or settings.auth.tokens or settings.allow_anonymous):
+        raise ConfigError(
+            f"{settings.host} can be reached from other machines: set auth.users or auth.tokens, "
+            "or say --allow-anonymous"
+        )
+
+
+def build_application(settings: Settings) -> web.Application:
+    """The web application: opening it opens the archive. Raises ConfigError."""
+    check_access(settings)
+    proxies = make_proxies(settings)
+    telemetry = Telemetry()
+
+    async def archive_context(application: web.Application) -> AsyncIterator[None]:
+        async with open_archive(settings) as archive:
+            application[ARCHIVE] = archive
+            yield
+
+    async def front_context(application: web.Application) -> AsyncIterator[None]:
+        archive = application[ARCHIVE]
+        system = SystemDoor(health=archive.health, telemetry=telemetry, about={"name": NAME, "version": version()})
+        async with ThreadCompute() as compute, access_log(settings) as access:
+            doors = make_doors(service_handlers(archive, compute, service_limits(settings)), system)
+            application[FRONT] = make_front(settings, doors, proxies, compute, telemetry, access)
+            yield
+
+    application = mounted(lambda: application[FRONT])
+    application.cleanup_ctx.extend([archive_context, front_context])
+    return application

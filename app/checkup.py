@@ -1,0 +1,126 @@
+"""What `dicomlake doctor` looks at, beside the store itself: each check gives a finding, none raises."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from app.config import Settings
+from app.progress import readable_bytes
+from app.values import ConfigError
+from app.web.hosts import is_loopback
+
+_LITTLE_ROOM = 5_000_000_000
+"""Bytes of free disk below which a warning is due."""
+_CODECS = (
+    ("JPEG, JPEG-LS", "libjpeg"),
+    ("JPEG 2000, HTJ2K", "openjpeg"),
+    ("RLE", "rle"),
+)
+_NOT_BEFORE = 1_735_689_600
+"""2025-01-01: a clock that says less has lost its battery."""
+
+
+class State(Enum):
+    """How a check went."""
+
+    GOOD = "ok"
+    ODD = "warning"
+    BAD = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found."""
+
+    topic: str
+    state: State
+    words: str
+
+
+def check_access(settings: Settings) -> Iterable[Finding]:
+    """Who can reach the server, and whether they must say who they are."""
+    from app.assembly import check_access as refuse_open
+
+    try:
+        refuse_open(settings)
+    except ConfigError as error:
+        yield Finding("access", State.BAD, str(error))
+        return
+    named = len(settings.auth.users) + len(settings.auth.tokens)
+    if not is_loopback(settings.host) and not named:
+        yield Finding("access", State.ODD, f"anybody who reaches {settings.host} may read, store and delete")
+    else:
+        yield Finding("access", State.GOOD, f"{named} users and tokens" if named else "this machine only")
+    if (
+        named
+        and not is_loopback(settings.host)
+        and not settings.web.tls_certificate
+        and not settings.trusted_proxies
+    ):
+        yield Finding("access", State.ODD, "passwords travel in the clear: set web.tls_certificate or use a proxy")
+
+
+def check_ports(settings: Settings) -> Iterable[Finding]:
+    """Whether the ports can be listened on."""
+    for name, port in (("http_port", settings.http_port), ("dicom_port", settings.dicom_port)):
+        if not port:
+            yield Finding("ports", State.GOOD, f"{name} is 0: {'any free one' if name == 'http_port' else 'off'}")
+            continue
+        problem = _cannot_listen(settings.host, port)
+        if problem:
+            yield Finding("ports", State.BAD, f"{name}: cannot listen on {settings.host}:{port}: {problem}")
+        else:
+            yield Finding("ports", State.GOOD, f"{name}: {settings.host}:{port} is free")
+
+
+def _cannot_listen(host: str, port: int) -> str:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":
+                # as the server does, else a port just left by one counts as taken
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return (
+            "it is taken, perhaps by a server already running" if error.errno == errno.EADDRINUSE else str(error)
+        )
+    return ""
+
+
+def check_codecs() -> Iterable[Finding]:
+    """Whether compressed pixel data can be decoded."""
+    for name, module in _CODECS:
+        if importlib.util.find_spec(module):
+            yield Finding("codecs", State.GOOD, name)
+        else:
+            yield Finding("codecs", State.BAD, f"{name}: the Python package pylibjpeg-{module} is not installed")
+
+
+def check_disk(place: str, folder: Path) -> Iterable[Finding]:
+    """Whether a folder, or where it will be made, can be written and has room."""
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not os.access(nearest, os.W_OK):
+        yield Finding("disk", State.BAD, f"{place} {folder}: no permission to write in {nearest}")
+        return
+    free = shutil.disk_usage(nearest).free
+    state = State.ODD if free < _LITTLE_ROOM else State.GOOD
+    yield Finding("disk", state, f"{place} {folder}: {readable_bytes(free)} free")
+
+
+def check_clock() -> Iterable[Finding]:
+    """Whether the clock is plainly wrong; log entries carry its time, and S3 refuses requests far off."""
+    now = time.time()
+    told = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
+    yield Finding("clock", State.GOOD if now > _NOT_BEFORE else State.BAD, told)

@@ -1,0 +1,112 @@
+"""`dicomlake ingest`: store what lies in folders, zips and on DICOMDIR media."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.sources import Configured
+
+if TYPE_CHECKING:
+    from app.ingesting import Report
+    from app.progress import Progress
+
+NAME = "ingest"
+HELP = "store files from folders, zips and media"
+DESCRIPTION = """Store every DICOM instance found in the given files, folders (all levels), zips and media with a
+DICOMDIR. Begun again, it goes on where it stopped. It may run while a server serves the same store.
+
+Exit status: 0 everything is in the archive, 1 something was refused (the report says what and why)."""
+
+_NAMED = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to store, and where to report."""
+    parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="file, folder or zip")
+    parser.add_argument("--report", metavar="FILE", type=Path, help="write the whole report there, as JSON")
+    parser.add_argument("--again", action="store_true", help="look at files again that an earlier run has stored")
+
+
+def run(arguments: argparse.Namespace, configured: Configured) -> int:
+    """Store them."""
+    from app.logs import configure_logging
+    from app.memory import tune_allocator
+    from app.running import run_async
+
+    missing = [path for path in arguments.paths if not path.exists()]
+    if missing:
+        print(f"dicomlake: there is no {missing[0]}", file=sys.stderr)
+        return 2
+    tune_allocator()
+    configure_logging(configured.settings.log)
+    return run_async(_ingest(arguments, configured))
+
+
+async def _ingest(arguments: argparse.Namespace, configured: Configured) -> int:
+    from app.assembly import node_dir, open_archive
+    from app.ingesting import Ingest
+    from app.progress import Progress
+    from app.resume import Done
+
+    settings = configured.settings
+    progress = Progress(sys.stderr)
+    async with open_archive(settings, beside="commands") as archive:
+        state = node_dir(settings) / "ingest" / f"{archive.epoch}.done"
+        if arguments.again:
+            state.unlink(missing_ok=True)
+        with Done(state) as done:
+            ingest = Ingest(
+                archive,
+                done,
+                zip_ratio=settings.limits.zip_ratio,
+                tell=lambda report: progress.show(_line(report)),
+            )
+            report = await ingest.run(arguments.paths)
+    progress.end()
+    if arguments.report:
+        arguments.report.write_text(
+            json.dumps(_told(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+    _print(report, progress)
+    return 1 if report.refused else 0
+
+
+def _line(report: Report) -> str:
+    from app.progress import readable_bytes
+
+    return (
+        f"{report.files} files: {report.stored} stored ({readable_bytes(report.bytes_read)} read), "
+        f"{report.already} already there, {len(report.refused)} refused"
+    )
+
+
+def _print(report: Report, progress: Progress) -> None:
+    from app.progress import readable_bytes
+
+    print(f"stored         {report.stored}")
+    print(f"already there  {report.already}")
+    print(f"not DICOM      {report.passed_over}")
+    print(f"refused        {len(report.refused)}")
+    for refused in report.refused[:_NAMED]:
+        print(f"  {refused.name}: {refused.reason}")
+    if len(report.refused) > _NAMED:
+        print(f"  and {len(report.refused) - _NAMED} more; --report FILE names them all")
+    if report.warned:
+        print(f"stored, but odd  {len(report.warned)}; --report FILE says how")
+    print(f"read {readable_bytes(report.bytes_read)} in {progress.seconds:.1f} s")
+
+
+def _told(report: Report) -> dict[str, object]:
+    return {
+        "stored": report.stored,
+        "already_there": report.already,
+        "not_dicom": report.passed_over,
+        "bytes_read": report.bytes_read,
+        "refused": [asdict(one) for one in report.refused],
+        "odd": [asdict(one) for one in report.warned],
+    }

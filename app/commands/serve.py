@@ -1,0 +1,68 @@
+"""`dicomlake serve`: the archive, until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from app.config import Settings
+from app.sources import Configured
+
+NAME = "serve"
+HELP = "start the archive"
+DESCRIPTION = """Start the archive and serve it over DICOMweb until SIGTERM or Ctrl-C, then finish what is at work.
+
+  dicomlake serve --store ./dicomlake-data
+  dicomlake serve --store s3://BUCKET/PREFIX --s3-endpoint https://s3.example.org"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Whether to begin with sample data."""
+    parser.add_argument(
+        "--samples", action="store_true", help="store a small sample study first, if it is not there"
+    )
+
+
+def run(arguments: argparse.Namespace, configured: Configured) -> int:
+    """Serve."""
+    from app.logs import configure_logging
+    from app.memory import tune_allocator
+    from app.running import run_async
+
+    settings = configured.settings
+    tune_allocator()
+    configure_logging(settings.log)
+    return run_async(_serve(settings, samples=arguments.samples))
+
+
+async def _serve(settings: Settings, *, samples: bool) -> int:
+    from app.assembly import ARCHIVE, FRONT, build_application
+    from app.web.server import CannotListen, listening, wait_for_end
+
+    application = build_application(settings)
+    try:
+        async with listening(application, settings, lambda: application[FRONT].stalls) as bound:
+            if samples:
+                from app.samples import store_samples
+
+                await store_samples(application[ARCHIVE])
+            _announce(settings, bound.url)
+            await wait_for_end()
+            print("ending: finishing what is at work", file=sys.stderr, flush=True)
+    except CannotListen as error:
+        print(f"dicomlake: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _announce(settings: Settings, url: str) -> None:
+    from app.about import version
+
+    base = settings.public_url or url + settings.url_prefix
+    print(f"dicomlake {version()} serves {settings.store}")
+    print(f"  DICOMweb  {base}/dicom-web")
+    print(f"  health    {base}/health/ready")
+    print(f"  metrics   {base}/metrics")
+    if settings.dicom_port:
+        print(f"  DIMSE     not yet: nothing listens on port {settings.dicom_port} (--dicom-port 0 for none)")
+    sys.stdout.flush()

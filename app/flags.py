@@ -1,0 +1,43 @@
+"""Command-line flags for the settings, made from their one structure."""
+
+from __future__ import annotations
+
+import argparse
+
+from app.values import SettingInfo, all_settings, shown
+
+_PREFIX = "setting "
+"""What a setting's entry in the parsed arguments begins with, so that it meets no argument of a command."""
+
+
+def add_setting_flags(parser: argparse.ArgumentParser) -> None:
+    """Add `--config` and a flag for every setting that is no secret."""
+    general = parser.add_argument_group(
+        "settings", "Also in the file --config names, and as DICOMLAKE_* variables."
+    )
+    general.add_argument("--config", metavar="FILE", help="settings file (TOML); also DICOMLAKE_CONFIG")
+    groups = {"": general}
+    for info in all_settings():
+        if info.secret:
+            continue
+        heading = info.group_help
+        if heading not in groups:
+            groups[heading] = parser.add_argument_group(f"settings: {heading.lower()}")
+        _add_flag(groups[heading], info)
+
+
+def given_flags(said: argparse.Namespace) -> dict[str, object]:
+    """What the command line says of settings, by their dotted names; None where it says nothing."""
+    return {name.removeprefix(_PREFIX): value for name, value in vars(said).items() if name.startswith(_PREFIX)}
+
+
+def _add_flag(group: argparse._ArgumentGroup, info: SettingInfo) -> None:
+    # argparse formats help with %, so a literal one is doubled
+    told = f"{info.help} (default {shown(info, info.default)})".replace("%", "%%")
+    if info.kind is bool:
+        group.add_argument(info.flag, dest=_PREFIX + info.name, help=told, action=argparse.BooleanOptionalAction)
+        return
+    metavar = "|".join(info.choices) or (info.unit or "text").upper()
+    if info.kind is tuple:
+        metavar = "A,B,..."
+    group.add_argument(info.flag, dest=_PREFIX + info.name, help=told, metavar=metavar)

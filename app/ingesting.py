@@ -1,0 +1,143 @@
+"""Stores what lies on media into an archive: several submissions at a time, with a report at the end.
+
+find (a thread) → skip what is done → gather into batches → submit → note and count
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.media import Candidate, CannotRead, Finding, PassedOver, Unusable, find_candidates, read_chunks
+from app.resume import Done
+from dicomweb.model.outcome import Outcome, Receipt
+from dicomweb.ports import Archive
+
+_BATCH_FILES = 100
+_BATCH_BYTES = 32 << 20
+_BATCHES_AT_ONCE = 3
+_FOUND_AHEAD = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that was not stored."""
+
+    name: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of all that was found."""
+
+    stored: int = 0
+    """Instances that were not there before, replaced and kept ones included."""
+    already: int = 0
+    """Instances that were there, and files done by an earlier run."""
+    passed_over: int = 0
+    """Files that are surely no instance."""
+    bytes_read: int = 0
+    refused: list[Refused] = field(default_factory=list)
+    warned: list[Refused] = field(default_factory=list)
+    """Stored, but odd."""
+
+    @property
+    def files(self) -> int:
+        """Files dealt with."""
+        return self.stored + self.already + self.passed_over + len(self.refused)
+
+
+class Ingest:
+    """One run over some paths."""
+
+    def __init__(self, archive: Archive, done: Done, *, zip_ratio: int, tell: Callable[[Report], None]) -> None:
+        self._archive = archive
+        self._done = done
+        self._zip_ratio = zip_ratio
+        self._tell = tell
+        self.report = Report()
+
+    async def run(self, paths: Sequence[Path]) -> Report:
+        """Store everything at and below the paths."""
+        turns = asyncio.Semaphore(_BATCHES_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            async for batch in self._batches(paths):
+                await turns.acquire()
+                group.create_task(self._store(batch, turns))
+        return self.report
+
+    async def _batches(self, paths: Sequence[Path]) -> AsyncIterator[list[Candidate]]:
+        batch: list[Candidate] = []
+        async for found in _found(paths, self._zip_ratio):
+            if isinstance(found, Unusable):
+                self.report.refused.append(Refused(found.name, found.reason))
+            elif isinstance(found, PassedOver):
+                self.report.passed_over += 1
+            elif found.mark in self._done:
+                self.report.already += 1
+            else:
+                batch.append(found)
+            if len(batch) >= _BATCH_FILES or sum(one.size for one in batch) >= _BATCH_BYTES:
+                yield batch
+                batch = []
+            self._tell(self.report)
+        if batch:
+            yield batch
+
+    async def _store(self, batch: Sequence[Candidate], turns: asyncio.Semaphore) -> None:
+        try:
+            added: list[Candidate] = []
+            async with self._archive.submit(door="ingest", peer="", expect=None) as submission:
+                for candidate in batch:
+                    try:
+                        await submission.add(read_chunks(candidate))
+                        added.append(candidate)
+                    except CannotRead as error:
+                        self.report.refused.append(Refused(candidate.name, str(error)))
+                receipts = await submission.finish()
+            for candidate, receipt in zip(added, receipts, strict=True):
+                self._note(candidate, receipt)
+            accepted = [
+                one.mark for one, got in zip(added, receipts, strict=True) if got.outcome is not Outcome.REFUSED
+            ]
+            self._done.add(accepted)
+            self._tell(self.report)
+        finally:
+            turns.release()
+
+    def _note(self, candidate: Candidate, receipt: Receipt) -> None:
+        self.report.bytes_read += candidate.size
+        if receipt.outcome is Outcome.REFUSED:
+            reason = receipt.failure.message if receipt.failure else "not taken"
+            self.report.refused.append(Refused(candidate.name, reason))
+        elif receipt.outcome is Outcome.DUPLICATE:
+            self.report.already += 1
+        else:
+            self.report.stored += 1
+        if receipt.warnings:
+            self.report.warned.append(Refused(candidate.name, "; ".join(receipt.warnings)))
+
+
+async def _found(paths: Iterable[Path], zip_ratio: int) -> AsyncIterator[Finding]:
+    """Findings of a thread that runs a little ahead."""
+    findings = find_candidates(paths, zip_ratio=zip_ratio)
+
+    def some() -> list[Finding]:
+        taken: list[Finding] = []
+        with contextlib.suppress(StopIteration):
+            while len(taken) < _FOUND_AHEAD:
+                taken.append(next(findings))
+        return taken
+
+    ahead = asyncio.create_task(asyncio.to_thread(some))
+    try:
+        while taken := await ahead:
+            ahead = asyncio.create_task(asyncio.to_thread(some))
+            for finding in taken:
+                yield finding
+    finally:
+        await asyncio.wait([ahead])

@@ -1,0 +1,61 @@
+"""The folder a node keeps for itself: where it is, and that two processes never share it.
+
+Everything in it can be made again from the store, so deleting it is always safe while nothing runs. The lock is
+the system's: it goes with the process, however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks; there the catalog's own lock must do
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = "lock"
+
+
+class NodeDirTaken(Exception):
+    """Another process uses the node folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"another dicomlake process uses the node folder {path}; "
+            "end it, or give this one its own with --node-dir"
+        )
+        self.path = path
+
+
+def default_node_dir(store: str, folder: Path | None) -> Path:
+    """`.node` in the folder of a local store; for a bucket a folder in the user's cache, named by the store."""
+    if folder is not None:
+        return folder / ".node"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "dicomlake" / hashlib.sha256(store.encode()).hexdigest()[:16]
+
+
+def node_name() -> str:
+    """A name for this process in the log: the machine's, and something random."""
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+    return f"{host}-{secrets.token_hex(3)}"
+
+
+@contextlib.contextmanager
+def claim(path: Path) -> Iterator[Path]:
+    """The folder, made if it is missing, for this process alone. Raises NodeDirTaken."""
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / LOCK).open("a", encoding="ascii") as lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise NodeDirTaken(path) from error
+        yield path

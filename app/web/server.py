@@ -1,0 +1,120 @@
+"""Runs the web server: listening, TLS, the sweep over idle clients, and an orderly end within ten seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from app.config import Settings
+from app.web.stalls import Stalls
+
+_LOG = logging.getLogger(__name__)
+_BACKLOG = 1024
+_SWEEP_SECONDS = 1.0
+DRAIN_SECONDS = 6.0
+"""How long requests at work may go on after the order to end."""
+END_SECONDS = 9.5
+"""When the process ends, come what may: what was acknowledged is durable, so nothing is lost by it."""
+
+
+class CannotListen(Exception):
+    """The address or port is taken or forbidden, or a certificate cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where the server answers."""
+
+    url: str
+    """`http://127.0.0.1:8042`, no slash at the end."""
+    port: int
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    application: web.Application, settings: Settings, stalls: Callable[[], Stalls]
+) -> AsyncIterator[Bound]:
+    """Start the application and listen; leaving drains and closes. Raises CannotListen.
+
+    `stalls` is asked once the application has started.
+    """
+    tls = _tls_context(settings)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        keepalive_timeout=settings.limits.idle_seconds,
+        shutdown_timeout=DRAIN_SECONDS,
+        max_line_size=settings.limits.request_head_bytes,
+        max_field_size=settings.limits.request_head_bytes,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.http_port, ssl_context=tls, backlog=_BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotListen(
+                f"cannot listen on {settings.host}:{settings.http_port}: {error.strerror}"
+            ) from error
+        sweeping = asyncio.create_task(_sweep(runner, stalls()))
+        try:
+            yield _bound(runner, settings, secure=tls is not None)
+        finally:
+            sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeping
+    finally:
+        await runner.cleanup()
+
+
+def _bound(runner: web.AppRunner, settings: Settings, *, secure: bool) -> Bound:
+    port = runner.addresses[0][1]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(settings.host, settings.host)
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return Bound(f"{'https' if secure else 'http'}://{host}:{port}", port)
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.web.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.web.tls_certificate, settings.web.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise CannotListen(f"the TLS certificate or its key cannot be used: {error}") from error
+    return context
+
+
+async def _sweep(runner: web.AppRunner, stalls: Stalls) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        if runner.server is not None:
+            stalls.sweep(runner.server.connections)
+
+
+async def wait_for_end() -> None:
+    """Return when the process is told to end (SIGTERM, SIGINT); from then on it has ten seconds."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
+    deadline = threading.Timer(END_SECONDS, _end_now)
+    deadline.daemon = True
+    deadline.start()
+
+
+def _end_now() -> None:
+    _LOG.error("requests did not end in time; ending without them")
+    logging.shutdown()
+    os._exit(1)
