@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # whoever read our output has closed it; Python would complain once more at its end
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
     return status
 

@@ -25,10 +25,10 @@ _SIDE = 256
 _SHIPPED = (
     "CT_small.dcm",
     "MR_small.dcm",
-    "US1_J2KR.dcm",
-    "image_dfl.dcm",
+    "examples_jpeg2k.dcm",
+    "SC_rgb_jpeg_dcmtk.dcm",
     "reportsi.dcm",
-    "examples_palette.dcm",
+    "waveform_ecg.dcm",
 )
 
 

@@ -8,8 +8,8 @@ from app.sources import Configured
 
 NAME = "undelete"
 HELP = "bring back what a deletion hid"
-DESCRIPTION = """Bring back what one deletion hid, named by its revision: the number that the answer to the deletion
-carries in X-Dicomlake-Revision. What was stored again since stays as it is. Possible until retention ends
+DESCRIPTION = """Bring back what one deletion hid, named by its revision: the number that the answer to the
+deletion carries in X-Dicomlake-Revision. What was stored again since stays as it is. Possible until retention ends
 (setting retention_days). A server on the same store shows it within a second or so."""
 
 
