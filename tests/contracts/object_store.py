@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -508,31 +508,31 @@ class ObjectStoreContract:
 
     # keys
 
-    @pytest.mark.parametrize("key", ILLEGAL_KEYS)
-    async def test_an_illegal_key_is_refused_by_every_call(self, store: ObjectStore, key: str) -> None:
-        with pytest.raises(IllegalKey):
-            await store.put(key, [b"x"])
-        with pytest.raises(IllegalKey):
-            await store.put(key, [b"x"], create=True)
-        with pytest.raises(IllegalKey):
-            async with store.upload(key) as upload:
-                await upload.complete()
-        with pytest.raises(IllegalKey):
-            await store.get(key)
-        with pytest.raises(IllegalKey):
-            await streamed(store, key)
-        with pytest.raises(IllegalKey):
-            await store.head(key)
-        with pytest.raises(IllegalKey):
-            await store.delete(key)
-        with pytest.raises(IllegalKey):
-            await store.settle([key])
+    async def test_an_illegal_key_is_refused_by_every_call(self, store: ObjectStore) -> None:
+        for key in ILLEGAL_KEYS:
+            calls: list[Awaitable[object]] = [
+                store.put(key, [b"x"]),
+                store.put(key, [b"x"], create=True),
+                self._upload(store, key),
+                store.get(key),
+                streamed(store, key),
+                store.head(key),
+                store.delete(key),
+                store.settle([key]),
+            ]
+            for call in calls:
+                with pytest.raises(IllegalKey):
+                    await call
         assert await listed(store) == []
 
-    @pytest.mark.parametrize("prefix", ["/", "../", "a/../", "a//", "a\\", "a\0", "./", "\n"])
-    async def test_an_illegal_prefix_is_refused(self, store: ObjectStore, prefix: str) -> None:
-        with pytest.raises(IllegalKey):
-            await listed(store, prefix)
+    async def _upload(self, store: ObjectStore, key: str) -> None:
+        async with store.upload(key) as upload:
+            await upload.complete()
+
+    async def test_an_illegal_prefix_is_refused(self, store: ObjectStore) -> None:
+        for prefix in ["/", "../", "a/../", "a//", "a\\", "a\0", "./", "\n"]:
+            with pytest.raises(IllegalKey):
+                await listed(store, prefix)
 
     def test_errors_share_a_base(self) -> None:
         assert issubclass(IllegalKey, StoreError)
