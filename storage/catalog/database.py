@@ -1,0 +1,189 @@
+"""The catalog's DuckDB file and the threads that may use it.
+
+One thread writes; a few answer what is quick, each with a cursor of its own; one is there for searches that read
+many headers. The event loop only waits for them. The file belongs to one process: a lock beside it says so.
+
+Whatever is wrong with the file (another epoch, another schema, damage), the folder is emptied and begun anew:
+the log has everything in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from storage.catalog import schema
+from storage.catalog.settings import CatalogSettings
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_LOG = logging.getLogger(__name__)
+_FILE = "catalog.duckdb"
+_LOCK = "lock"
+_DAMAGED = "damaged"
+
+Result = TypeVar("Result")
+
+
+class CatalogError(Exception):
+    """Base of what the catalog raises beside programming errors."""
+
+
+class CatalogInUse(CatalogError):
+    """Another process has opened the catalog in this folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"another process uses the catalog in {folder}; every node needs a folder of its own")
+        self.folder = folder
+
+
+class CatalogBroken(CatalogError):
+    """The catalog's file cannot be read or written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"the catalog in {folder} cannot be read or written; a restart makes it anew")
+        self.folder = folder
+
+
+class Database:
+    """The open file."""
+
+    def __init__(self, folder: Path, epoch: str, settings: CatalogSettings) -> None:
+        self._folder = folder
+        self._epoch = epoch
+        self._settings = settings
+        self._local = threading.local()
+        self._lock: IO[bytes] | None = None
+        self._connection: DuckDBPyConnection | None = None
+        self._writer = ThreadPoolExecutor(1, "catalog-write")
+        self._readers = ThreadPoolExecutor(settings.readers, "catalog-read")
+        self._slow = ThreadPoolExecutor(1, "catalog-slow")
+        self.fresh = False
+        """Whether the folder was begun anew."""
+
+    async def open(self) -> None:
+        """Open the file, or begin anew. Raises CatalogInUse."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._open)
+
+    async def close(self) -> None:
+        """Close the file and end the threads."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._close)
+        for lane in (self._readers, self._slow, self._writer):
+            lane.shutdown()
+
+    async def write(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
+        """The result of `work`, called in the writing thread."""
+        return await self._run(self._writer, work)
+
+    async def read(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
+        """The result of `work`, called in a reading thread."""
+        return await self._run(self._readers, work)
+
+    async def slow(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
+        """The result of `work`, called in the thread for what may take seconds."""
+        return await self._run(self._slow, work)
+
+    async def _run(self, lane: ThreadPoolExecutor, work: Callable[[DuckDBPyConnection], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(lane, self._guarded, work)
+
+    def _guarded(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
+        import duckdb
+
+        try:
+            return work(self._cursor())
+        except (duckdb.IOException, duckdb.InternalException, duckdb.FatalException) as error:
+            # The disk is full or the file is damaged; the latter shows at any time. The next start begins anew.
+            (self._folder / _DAMAGED).touch()
+            raise CatalogBroken(self._folder) from error
+
+    def _cursor(self) -> DuckDBPyConnection:
+        cursor: DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            assert self._connection is not None, "the catalog is not open"
+            cursor = self._local.cursor = self._connection.cursor()
+        return cursor
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(self._folder)
+        try:
+            self._connection = self._connect()
+            if not self._fits():
+                self._begin_anew()
+        except Exception as error:  # a damaged file shows itself in many classes of error
+            if isinstance(error, CatalogError):
+                raise
+            _LOG.warning(
+                "the catalog in %s cannot be used (%s); it is made anew", self._folder, type(error).__name__
+            )
+            self._begin_anew()
+
+    def _connect(self) -> DuckDBPyConnection:
+        import duckdb
+
+        return duckdb.connect(
+            str(self._folder / _FILE),
+            config={
+                "threads": self._settings.threads,
+                "memory_limit": self._settings.memory,
+                "temp_directory": str(self._folder / "tmp"),
+                "preserve_insertion_order": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+
+    def _fits(self) -> bool:
+        connection = self._connection
+        assert connection is not None
+        if (self._folder / _DAMAGED).exists():
+            return False
+        if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'meta'").fetchall():
+            return False
+        found = connection.execute("SELECT schema, epoch FROM meta").fetchall()
+        return found == [(schema.VERSION, self._epoch)]
+
+    def _begin_anew(self) -> None:
+        self.fresh = True
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        for path in self._folder.iterdir():
+            if path.name.startswith((_FILE, _DAMAGED, "headers-")):
+                path.unlink()
+        self._connection = self._connect()
+        self._connection.execute("BEGIN")
+        for table in schema.TABLES:
+            for statement in table.definitions():
+                self._connection.execute(statement)
+        self._connection.execute("INSERT INTO meta VALUES (?, ?, 0, 1)", [schema.VERSION, self._epoch])
+        self._connection.execute("COMMIT")
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    lock = (folder / _LOCK).open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise CatalogInUse(folder) from error
+    return lock
+
+
+def rows_of(cursor: DuckDBPyConnection, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    return cursor.execute(sql, values).fetchall() if values else cursor.execute(sql).fetchall()

@@ -1,0 +1,35 @@
+"""What can be set about the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSettings:
+    """Bounds and paces; the defaults suit a node of two cores and half a gigabyte."""
+
+    flush_seconds: float = 1.0
+    """Pending rows go to DuckDB after this time at the latest."""
+    flush_rows: int = 2000
+    """Pending rows go to DuckDB when there are so many."""
+    flush_header_bytes: int = 16 << 20
+    """Pending rows go to DuckDB when their headers take so many bytes."""
+    hot_instances: int = 40_000
+    """Instances whose series is kept in memory, at about 1 kB each."""
+    header_bytes: int = 2 << 30
+    """Bytes of compressed headers kept on the local disk; the oldest segment goes first."""
+    segment_bytes: int = 64 << 20
+    """Bytes of one header segment."""
+    threads: int = 2
+    """Threads of DuckDB."""
+    memory: str = "256MB"
+    """What DuckDB may keep in memory."""
+    readers: int = 2
+    """Threads that answer searches by column."""
+    slow_rows: int = 50_000
+    """Headers that one search by attributes without a column may read."""
+    slow_seconds: float = 10.0
+    """Time that one search by attributes without a column may take."""
+    extra_columns: tuple[str, ...] = ()
+    """Tags that are searched often: their values are kept in a table of their own, filled in the background."""
