@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import zstandard
 
 from dicomweb.model.instance import ImageSpec
@@ -47,6 +48,7 @@ _image_values = attrgetter(*_IMAGE_NAMES)
 _NO_IMAGE = (None,) * len(_IMAGE_NAMES)
 _NO_OBJECT = (None,) * (len(_OBJECT_NAMES) + len(_IMAGE_NAMES) + len(_SEARCHED_NAMES))
 _KINDS = {str(kind): kind for kind in Kind}
+_KIND_NAMES = pa.array(list(_KINDS))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -182,44 +184,49 @@ def entry_of(batch: pa.RecordBatch, *, number: int) -> Entry:
         raise DamagedEntry(number, f"a column is missing or wrong ({type(error).__name__})") from error
 
 
+def known_kinds(batch: pa.RecordBatch, *, number: int) -> pa.RecordBatch:
+    """The rows without events of unknown kinds that may be skipped. Raises UnknownKind for others."""
+    unknown = pc.invert(pc.is_in(batch["kind"], _KIND_NAMES))
+    if not pc.any(unknown).as_py():
+        return batch
+    ignorable = pc.fill_null(batch["ignorable"], False) if "ignorable" in batch.schema.names else pa.scalar(False)
+    needed = batch.filter(pc.and_not(unknown, ignorable))
+    if needed.num_rows:
+        raise UnknownKind(number, str(needed["kind"][0]))
+    return batch.filter(pc.invert(unknown))
+
+
 def _events(batch: pa.RecordBatch, *, number: int, node: str) -> list[Event]:
-    columns = _known_columns(batch)
+    columns = _known_columns(known_kinds(batch, number=number))
     stored = iter(_stored_versions(columns))
-    nothing = [None] * batch.num_rows
-    kinds = columns["kind"]
-    ignorable = columns.get("ignorable", nothing)
+    nothing = [None] * len(columns["kind"])
     rows = zip(
-        *(columns.get(name, nothing) for name in ("study", "series", "instance", "version")),
+        *(columns.get(name, nothing) for name in ("kind", "study", "series", "instance", "version")),
         *(columns.get(name, nothing) for name in ("event_id", "time", "node", "door", "peer")),
         *(columns.get(name, nothing) for name in ("current", "target", "object_key", "detail")),
         strict=True,
     )
     events: list[Event] = []
-    for row, name, skippable in zip(rows, kinds, ignorable, strict=True):
-        (
-            study,
-            series,
-            instance,
-            version,
-            event_id,
-            time,
-            wrote,
-            door,
-            peer,
-            current,
-            target,
-            object_key,
-            detail,
-        ) = row
-        kind = _KINDS.get(name)
-        if kind is None:
-            if not skippable:
-                raise UnknownKind(number, str(name))
-            continue
-        version_stored = next(stored) if kind is Kind.STORED else None
+    for (
+        kind,
+        study,
+        series,
+        instance,
+        version,
+        event_id,
+        time,
+        wrote,
+        door,
+        peer,
+        current,
+        target,
+        at,
+        detail,
+    ) in rows:
+        version_stored = next(stored) if kind == Kind.STORED else None
         events.append(
             Event(
-                kind=kind,
+                kind=_KINDS[kind],
                 scope=None if study is None else Scope(study, series, instance),
                 time=_EPOCH + timedelta(microseconds=time),
                 node=wrote or node,
@@ -230,7 +237,7 @@ def _events(batch: pa.RecordBatch, *, number: int, node: str) -> list[Event]:
                 current=current is not False,
                 target=target or 0,
                 version="" if version_stored else version or "",
-                object_key=object_key or "",
+                object_key=at or "",
                 detail=detail or "",
             )
         )

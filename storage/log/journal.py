@@ -24,8 +24,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
+import pyarrow as pa
+
 from storage.layout import LOG, entry_key, parse_entry_key
-from storage.log.codec import decode_entry, encode_entry
+from storage.log.codec import decode_batch, decode_entry, encode_entry
 from storage.log.errors import DamagedEntry, OutcomeUnknown, TooNew
 from storage.log.events import Entry, Event
 from storage.log.following import Listed, plan_batches
@@ -46,6 +48,8 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 _THREAD_BYTES = 256 << 10
 """Entries above this size are decoded in a thread: it takes more than some milliseconds."""
+_AT_ONCE = 32
+"""Entries read side by side."""
 _PROBES = 4
 """Entries a follower asks for one after the other before it lists the log."""
 
@@ -220,6 +224,36 @@ class Journal:
                 return entries, DamagedEntry(number, "it was listed, but is missing")
             entries.append(result)
         return entries, None
+
+    async def read_rows(
+        self, after: int, *, until: int | None, most_bytes: int
+    ) -> list[tuple[int, pa.RecordBatch]]:
+        """The rows of the entries behind `after`, for whoever wants columns, not events.
+
+        Ends at the tail, at `until`, or when their content has reached `most_bytes`. The last entry is durable.
+        Raises DamagedEntry, TooNew if not even the first can be read.
+        """
+        found: list[tuple[int, pa.RecordBatch]] = []
+        size = 0
+        while size < most_bytes:
+            first = after + len(found) + 1
+            numbers = range(first, first + _AT_ONCE if until is None else min(first + _AT_ONCE, until + 1))
+            for number, data in zip(numbers, await asyncio.gather(*map(self.fetch_bytes, numbers)), strict=True):
+                if data is None or size >= most_bytes:
+                    break
+                try:
+                    batch = await asyncio.to_thread(decode_batch, data, number=number, epoch=self.epoch)
+                except (DamagedEntry, TooNew):
+                    if found:
+                        break
+                    raise
+                found.append((number, batch))
+                size += batch.nbytes
+            if not numbers or len(found) < first + len(numbers) - after - 1:
+                break
+        if found and found[-1][0] > self._durable:
+            await self._settle(found[-1][0])
+        return found
 
     async def fetch_bytes(self, number: int) -> bytes | None:
         """The object of an entry as it is stored, None if it is not there."""

@@ -2,20 +2,21 @@
 
 Versions stand in log order; a place is (entry number, place of the event in the entry).
 
-    stored     the current version is the last visible one stored as current; if there is none, the last visible one
-               that was kept beside. Others stored as current are former versions, kept ones stay visible
+    stored     the current version is the last visible one stored as current; if there is none, the last visible
+               one that was kept beside. Others stored as current are former versions, kept ones stay visible
     removed    hides the versions within its scope that stand before it, for as long as it is in force
     restored   ends the removals of entry `target`, within its own scope
     voided     the version counts as never stored: what it had replaced is current again
     purged     the version is never visible again and its header is blank
 
-A version may be hidden by two removals, of its series and then of its study: it comes back when neither is in force.
+A version may be hidden by two removals, of its series and then of its study: it comes back when neither is in
+force.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -95,8 +96,8 @@ class Restored:
     """An undelete."""
 
     place: Place
-    scope: Scope | None
-    """Only what lies within it; None for all."""
+    scope: Scope
+    """Only what lies within it comes back."""
     target: int
 
 
@@ -116,9 +117,7 @@ class Removals:
 
     def _ended(self, removal: Removed, key: InstanceKey) -> bool:
         return any(
-            undo.target == removal.place[0]
-            and undo.place > removal.place
-            and (undo.scope is None or undo.scope.covers(key))
+            undo.target == removal.place[0] and undo.place > removal.place and undo.scope.covers(key)
             for undo in self.restored
         )
 
@@ -139,27 +138,27 @@ class Versions:
         """A removal covers the instance."""
         for one in self.stored:
             if one.fate.hidden is None:
-                one.fate = _with(one.fate, hidden=at, changed=at.revision)
+                one.fate = replace(one.fate, hidden=at, changed=at.revision)
         self._settle(at)
 
     def restore(self, removals: Removals, at: Moment) -> None:
         """An undelete, the last of `removals`, covers the instance."""
         for one in self.stored:
-            one.fate = _with(one.fate, hidden=removals.hider(self.key, one.place))
+            one.fate = replace(one.fate, hidden=removals.hider(self.key, one.place))
         self._settle(at)
 
     def void(self, version: str, at: Moment) -> None:
         """The version never became whole."""
         for one in self.stored:
             if one.version == version and not (one.fate.voided or one.fate.purged):
-                one.fate = _with(one.fate, voided=at.revision, changed=at.revision)
+                one.fate = replace(one.fate, voided=at.revision, changed=at.revision)
         self._settle(at)
 
     def purge(self, version: str, at: Moment) -> None:
         """The bytes of the version are gone."""
         for one in self.stored:
             if one.version == version and not (one.fate.voided or one.fate.purged):
-                one.fate = _with(one.fate, purged=at.revision, changed=at.revision)
+                one.fate = replace(one.fate, purged=at.revision, changed=at.revision)
         self._settle(at)
 
     def _settle(self, at: Moment) -> None:
@@ -168,28 +167,7 @@ class Versions:
             fate = one.fate
             until = None if state.visible else at if fate.state.visible else fate.until or at
             if state is not fate.state or until != fate.until:
-                one.fate = _with(fate, state=state, until=until, changed=at.revision)
-
-
-def _with(
-    fate: Fate,
-    *,
-    state: State | None = None,
-    until: Moment | None | bool = False,
-    hidden: Moment | None | bool = False,
-    purged: int = 0,
-    voided: int = 0,
-    changed: int = 0,
-) -> Fate:
-    """The fate with what is given said anew; `dataclasses.replace` is several times slower."""
-    return Fate(
-        state or fate.state,
-        fate.until if isinstance(until, bool) else until,
-        fate.hidden if isinstance(hidden, bool) else hidden,
-        purged or fate.purged,
-        voided or fate.voided,
-        changed or fate.changed,
-    )
+                one.fate = replace(fate, state=state, until=until, changed=at.revision)
 
 
 def _states(stored: Sequence[StoredAt]) -> list[State]:

@@ -1,0 +1,170 @@
+"""The checkpoint table as a node uses it: have the log folded into it, and read it on an empty disk.
+
+Folding, and finding out which files make up the table, is done by a process of its own (`storage.log.fold`); the
+files themselves are read here, by ranges through the object store. Nothing here is on the way of an answer but
+`read_series_headers`, for a series whose headers this node has not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.layout import TABLE
+from storage.log.errors import DamagedTable, FoldFailed
+from storage.log.parquet_reads import Footer, groups_holding, read_footer, read_groups
+from storage.log.rows import SCHEMA
+from storage.log.snapshot import Folded, Snapshot, TableFile, address_to_json
+from storage.objects.address import Address, Memory
+from storage.objects.contract import ObjectStore
+
+_GROUPS_AT_ONCE = 4
+"""Row groups of one read of all rows: what is held in memory at a time."""
+_HEADER_COLUMNS = ("study", "series", "version", "header")
+WITHOUT_HEADERS = tuple(name for name in SCHEMA.names if name not in ("header", "era"))
+"""The columns that a node on an empty disk needs."""
+
+
+class Checkpoint:
+    """The table `instances/` of an archive. An archive in memory has none: nothing is folded, nothing found."""
+
+    def __init__(self, store: ObjectStore, address: Address) -> None:
+        """`address` says to other processes where `store` is."""
+        self._store = store
+        self._address = address
+        self._snapshot: Snapshot | None = None
+        self._footers: dict[str, Footer] = {}
+
+    async def fold(self, *, until: int | None = None) -> Folded:
+        """Fold what the log has behind the table, up to entry `until`. Another node may do the same.
+
+        A damaged table in a folder is built anew. Raises FoldFailed, DamagedTable; the log is unharmed then.
+        """
+        return await self._folded({"action": "fold", "until": until})
+
+    async def rebuild(self) -> Folded:
+        """Delete the table and fold the whole log into a new one. Raises as `fold`."""
+        return await self._folded({"action": "rebuild"})
+
+    async def _folded(self, job: dict[str, Any]) -> Folded:
+        if isinstance(self._address, Memory):
+            return Folded(0)
+        result = await self._run(job)
+        self._keep(Snapshot.from_json(result["snapshot"]))
+        return Folded(**result["folded"])
+
+    async def snapshot(self, *, fresh: bool = False) -> Snapshot | None:
+        """The version of the table that is read here; with `fresh` the newest. None if there is no table."""
+        if fresh or self._snapshot is None:
+            if isinstance(self._address, Memory) or not await self._exists():
+                return None
+            found = (await self._run({"action": "snapshot"}))["snapshot"]
+            if found is not None:
+                self._keep(Snapshot.from_json(found))
+        return self._snapshot
+
+    async def last_folded(self) -> int:
+        """Number of the last entry in the table as it is read here, 0 if there is none."""
+        snapshot = await self.snapshot()
+        return snapshot.last if snapshot else 0
+
+    async def read_rows(
+        self, snapshot: Snapshot, columns: Sequence[str] = WITHOUT_HEADERS
+    ) -> AsyncIterator[pa.RecordBatch]:
+        """All rows of a version of the table, removals and undeletes too; files by era, unordered within.
+
+        Raises DamagedTable and the store's errors.
+        """
+        for file in sorted(snapshot.files, key=lambda file: (file.era, file.path)):
+            footer = await read_footer(self._store, file.key, file.size)
+            groups = range(footer.metadata.num_row_groups)
+            for start in range(0, len(groups), _GROUPS_AT_ONCE):
+                some = groups[start : start + _GROUPS_AT_ONCE]
+                for batch in (await read_groups(self._store, footer, some, columns)).to_batches():
+                    yield _as_described(batch)
+
+    async def read_series_headers(
+        self, study: str, series: str, *, revisions: tuple[int, int] | None = None
+    ) -> dict[str, bytes]:
+        """Headers of the versions of a series that are in the table, by version; DICOM JSON.
+
+        `revisions`: least and greatest revision of the versions wanted, if known: spares looking into files.
+        Versions with a header in an object of its own, or purged, are left out. Raises DamagedTable and the
+        store's errors.
+        """
+        snapshot = await self.snapshot()
+        if snapshot is None:
+            return {}
+        parts = await asyncio.gather(
+            *(self._series_in(file, study, series) for file in files_holding(snapshot, study, revisions))
+        )
+        return {version: header for part in parts for version, header in part}
+
+    async def _series_in(self, file: TableFile, study: str, series: str) -> list[tuple[str, bytes]]:
+        footer = self._footers.get(file.path)
+        if footer is None:
+            footer = self._footers[file.path] = await read_footer(self._store, file.key, file.size)
+        groups = groups_holding(footer.metadata, {"study": study, "series": series})
+        if not groups:
+            return []
+        table = await read_groups(self._store, footer, groups, _HEADER_COLUMNS)
+        return await asyncio.to_thread(_headers_of, table, study, series)
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        paths = {file.path for file in snapshot.files}
+        self._footers = {path: footer for path, footer in self._footers.items() if path in paths}
+
+    async def _exists(self) -> bool:
+        return await anext(aiter(self._store.list(f"{TABLE}/_delta_log/")), None) is not None
+
+    async def _run(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Have a process do a job; see `storage.log.fold`."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "storage.log.fold"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            told = json.dumps(job | {"address": address_to_json(self._address)}).encode()
+            output, complaints = await process.communicate(told)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        try:
+            result: dict[str, Any] = json.loads(output)
+        except ValueError as error:
+            last = complaints.decode(errors="replace").strip().rpartition("\n")[2]
+            raise FoldFailed(f"the folding process ended with {process.returncode}: {last}") from error
+        if "error" in result:
+            kind = DamagedTable if result["error"] == DamagedTable.__name__ else FoldFailed
+            raise kind(f"{result['error']}: {result['message']}")
+        return result
+
+
+def files_holding(snapshot: Snapshot, study: str, revisions: tuple[int, int] | None) -> Iterator[TableFile]:
+    """The files that can hold versions of a study, stored by entries between these two."""
+    low, high = revisions or (0, snapshot.last)
+    for file in snapshot.files:
+        if file.studies[0] <= study <= file.studies[1] and file.revisions[0] <= high and low <= file.revisions[1]:
+            yield file
+
+
+def _headers_of(table: pa.Table, study: str, series: str) -> list[tuple[str, bytes]]:
+    wanted = pc.and_(pc.equal(table["study"], study), pc.equal(table["series"], series))
+    rows = table.filter(pc.and_(wanted, pc.is_valid(table["header"])))
+    headers = pc.cast(rows["header"], pa.large_binary()).to_pylist()
+    return list(zip(rows["version"].to_pylist(), headers, strict=True))
+
+
+def _as_described(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with the types of `SCHEMA`, which the reader may have narrowed."""
+    return batch.cast(pa.schema([SCHEMA.field(name) for name in batch.schema.names]))
