@@ -19,10 +19,11 @@ class Limits:
     """Parts of one multipart body, entries of one zip, instances of one JSON or XML store request."""
     part_header_bytes: int = 16 << 10
     """Bytes of the header fields of one part."""
-    metadata_bytes: int = 256 << 20
+    metadata_bytes: int = 64 << 20
     """Bytes of the JSON or XML of one store request: they are held in memory."""
-    bulk_bytes: int = 1 << 30
-    """Bytes of the bulk data parts of one store request of JSON or XML: they are held in memory."""
+    bulk_bytes: int = 256 << 20
+    """Bytes of the bulk data parts of one store request of JSON or XML: they are held in memory. What is larger is
+    sent as application/dicom, which streams."""
     zip_ratio: int = 200
     """Inflated bytes of a zip to its own bytes, beyond the first 16 MiB."""
     max_studies: int = 5_000

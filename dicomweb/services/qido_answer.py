@@ -1,9 +1,10 @@
-"""What a search found, as a client wants it: JSON, CSV (PS3.18 8.7.4, 10.6.3).
+"""What a search found, as a client wants it: JSON, XML, CSV (PS3.18 8.7.4, 10.6.3).
 
     archive's batches ──► RetrieveURL added ──► encoded ──► one body if the page is short, else a stream
 
 A page that fits in the archive's first batch goes out whole, with its length. A longer one is encoded batch by
-batch while it is sent, so memory does not grow with the page.
+batch while it is sent, so memory does not grow with the page. XML has one part a match, also for clients that
+name application/dicom+xml without multipart: several documents do not make one.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 
 import orjson
 
+from dicomweb.encoding.xml_output import to_xml
 from dicomweb.model.keys import Level, Scope
 from dicomweb.model.query import Found, JsonAttributes, Query
 from dicomweb.services.search_csv import CsvWriter
 from dicomweb.wire.exchange import Answer
-from dicomweb.wire.negotiation import DICOM_JSON, JSON, Representation
+from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
+from dicomweb.wire.negotiation import DICOM_JSON, DICOM_XML, JSON, Representation
 from dicomweb.wire.paths import retrieve_url
 
 TOTAL_COUNT = "X-Total-Count"
@@ -26,6 +29,8 @@ CSV = "text/csv"
 OFFERS = (
     Representation(DICOM_JSON, False),
     Representation(JSON, False),
+    Representation(DICOM_XML, True),
+    Representation(DICOM_XML, False),
     Representation(CSV, False),
 )
 """What a search can be answered in, the preferred one first."""
@@ -96,6 +101,8 @@ def _with_urls(batch: Batch, root: str, level: Level) -> list[JsonAttributes]:
 
 
 def _form(form: Representation, query: Query) -> _Form:
+    if form.media == DICOM_XML:
+        return _xml_form()
     if form.media == CSV:
         table = CsvWriter(query)
         return _Form("text/csv; charset=utf-8", b"", b"", table.write)
@@ -105,3 +112,16 @@ def _form(form: Representation, query: Query) -> _Form:
 def _json(batch: Batch, first: bool) -> bytes:
     body = orjson.dumps(batch)[1:-1]
     return body if first or not body else b"," + body
+
+
+def _xml_form() -> _Form:
+    boundary = new_boundary()
+
+    def write(batch: Batch, first: bool) -> bytes:
+        pieces = []
+        for place, match in enumerate(batch):
+            pieces.append(part_head(boundary, DICOM_XML, first=first and place == 0))
+            pieces.append(to_xml(match))
+        return b"".join(pieces)
+
+    return _Form(related_type(boundary, DICOM_XML), b"", closing(boundary), write)

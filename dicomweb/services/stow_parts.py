@@ -10,7 +10,7 @@ whoever stores what it yields cannot take the front of an instance for the whole
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 
 from dicomweb.wire.multipart import End, Event, MultipartReader, PartData, PartHead
 
@@ -44,7 +44,7 @@ class Part:
             pass
 
 
-async def read_parts(body: AsyncIterable[bytes], reader: MultipartReader) -> AsyncIterator[Part]:
+async def read_parts(body: AsyncIterable[bytes], reader: MultipartReader) -> AsyncGenerator[Part, None]:
     """The parts of a body, in order. Raises MultipartError, and what the body raises."""
     events = _Events(body, reader)
     number = 0
