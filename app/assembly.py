@@ -8,6 +8,7 @@ Nothing else constructs what storage is made of. Whatever is opened here is clos
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,11 +26,16 @@ from app.web.hosts import is_loopback
 from app.web.mount import access_log, make_doors, make_front, make_proxies, mounted
 from dicomweb.encoding.head import HeadLimits
 from dicomweb.ports import Archive, Compute
+from dicomweb.services.bulkdata import BulkData
+from dicomweb.services.capabilities import Capabilities
 from dicomweb.services.frames import Frames
 from dicomweb.services.handler import Handler
 from dicomweb.services.limits import Limits
+from dicomweb.services.metadata import Metadata
 from dicomweb.services.qido import Search
 from dicomweb.services.removal import Removals
+from dicomweb.services.stow import Store
+from dicomweb.services.wado import Retrieval
 from storage.archive.archive import LakeArchive
 from storage.archive.settings import ArchiveSettings, Duplicates
 from storage.objects.address import Address, BadAddress, Folder, open_store, parse_address
@@ -75,31 +81,39 @@ async def open_archive(settings: Settings, *, beside: str = "") -> AsyncIterator
 
 def archive_settings(settings: Settings) -> ArchiveSettings:
     """What the archive is to know of the settings."""
-    limits = settings.limits
+    limits, cache = settings.limits, settings.cache
     return ArchiveSettings(
         duplicates=Duplicates(settings.duplicates),
         limits=HeadLimits(
             header_bytes=limits.header_bytes,
             depth=limits.nesting,
             elements=limits.elements,
+            fragments=limits.fragments,
             inflate_ratio=limits.zip_ratio,
         ),
-        inflated_bytes=settings.cache.disk_bytes,
+        budget_bytes=cache.intake_bytes,
+        frame_index_bytes=cache.frame_index_bytes,
+        inflated_bytes=cache.inflated_bytes,
     )
 
 
 def service_limits(settings: Settings) -> Limits:
-    """What the DICOMweb services are to know of the settings."""
-    limits = settings.limits
-    return Limits(body_bytes=limits.body_bytes, parts=limits.parts, zip_ratio=limits.zip_ratio)
+    """What the DICOMweb services are to know of the settings: each bound is a setting of the same name."""
+    return Limits(**{bound.name: getattr(settings.limits, bound.name) for bound in dataclasses.fields(Limits)})
 
 
-def service_handlers(archive: Archive, compute: Compute, limits: Limits) -> dict[str, Handler]:
+def service_handlers(archive: Archive, compute: Compute, settings: Settings) -> dict[str, Handler]:
     """The handlers of all DICOMweb services by operation."""
+    limits = service_limits(settings)
     services = (
         Search(archive, limits),
+        Store(archive, compute, limits),
+        Retrieval(archive, compute),
+        Metadata(archive, compute, cache_bytes=settings.cache.metadata_bytes),
+        BulkData(archive, compute),
         Frames(archive, compute, limits),
         Removals(archive),
+        Capabilities(),
     )
     return {operation: handler for service in services for operation, handler in service.handlers().items()}
 
@@ -128,7 +142,7 @@ def build_application(settings: Settings) -> web.Application:
         archive = application[ARCHIVE]
         system = SystemDoor(health=archive.health, telemetry=telemetry, about={"name": NAME, "version": version()})
         async with ThreadCompute() as compute, access_log(settings) as access:
-            doors = make_doors(service_handlers(archive, compute, service_limits(settings)), system)
+            doors = make_doors(service_handlers(archive, compute, settings), system)
             application[FRONT] = make_front(settings, doors, proxies, compute, telemetry, access)
             yield
 

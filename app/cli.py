@@ -12,13 +12,35 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Protocol, cast
 
-from app.commands import COMMANDS
+from app.commands import doctor, hash_password, ingest, purge, serve, show_config, undelete, verify, version
 from app.flags import add_setting_flags, given_flags
-from app.sources import read_settings
+from app.sources import Configured, read_settings
 from app.values import ConfigError
 
 USAGE = 2
+
+
+class Command(Protocol):
+    """What a module of `app/commands` has."""
+
+    NAME: str
+    HELP: str
+    DESCRIPTION: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the command takes beside the settings."""
+
+    def run(self, arguments: argparse.Namespace, configured: Configured) -> int:
+        """Do it; returns the exit status."""
+
+
+COMMANDS: tuple[Command, ...] = cast(
+    "tuple[Command, ...]",
+    (serve, ingest, undelete, purge, verify, show_config, doctor, hash_password, version),
+)
+"""In the order of the help text."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +78,8 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(one)
+        # the settings are listed below, by group; in the usage line they would drown the rest
+        one.usage = one.format_usage().removeprefix("usage: ").strip() + " [SETTINGS]"
         add_setting_flags(one)
         one.set_defaults(run=command.run)
     return parser

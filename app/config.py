@@ -79,11 +79,21 @@ class LimitSettings:
     """Bounds that protect the server."""
 
     body_bytes: int = setting(64 << 30, "largest request body", unit="bytes")
+    parts: int = setting(100_000, "most parts or zip entries in one store request", unit="parts")
+    part_header_bytes: int = setting(16 << 10, "longest header of one part", unit="bytes")
+    metadata_bytes: int = setting(64 << 20, "most JSON or XML in one store request", unit="bytes")
+    bulk_bytes: int = setting(256 << 20, "most bulk data beside JSON or XML in one store request", unit="bytes")
+    zip_ratio: int = setting(200, "most bytes that a byte of a zip or deflated data set may become", unit="times")
     header_bytes: int = setting(64 << 20, "largest DICOM header, bulk values apart", unit="bytes")
     nesting: int = setting(64, "deepest nesting of sequences", unit="levels")
     elements: int = setting(2_000_000, "most elements in one header, all depths together", unit="elements")
-    parts: int = setting(100_000, "most parts or zip entries in one store request", unit="parts")
-    zip_ratio: int = setting(200, "most bytes that a byte of a zip or deflated data set may become", unit="times")
+    fragments: int = setting(5_000_000, "most fragments of one compressed value", unit="fragments")
+    max_studies: int = setting(5_000, "studies in one search answer, whatever is asked for", unit="studies")
+    max_series: int = setting(5_000, "series in one search answer", unit="series")
+    max_instances: int = setting(50_000, "instances in one search answer", unit="instances")
+    query_keys: int = setting(100, "query parameters of one search", unit="parameters")
+    query_values: int = setting(5_000, "values of one list in a search", unit="values")
+    frame_list: int = setting(10_000, "frame numbers in one request", unit="frames")
     parallel_requests: int = setting(256, "requests at work at one time; more are told 503", unit="requests")
     request_head_bytes: int = setting(64 << 10, "longest request line, and longest header field", unit="bytes")
     idle_seconds: float = setting(75.0, "a connection without a request is closed after this", unit="seconds")
@@ -94,8 +104,10 @@ class LimitSettings:
 class CacheSettings:
     """Memory and disk used to be quick."""
 
-    memory_bytes: int = setting(128 << 20, "frames and headers kept in memory", unit="bytes")
-    disk_bytes: int = setting(2 << 30, "what may be kept in the node folder, the catalog apart", unit="bytes")
+    metadata_bytes: int = setting(64 << 20, "memory for metadata answers", unit="bytes")
+    frame_index_bytes: int = setting(32 << 20, "memory for frame indexes", unit="bytes")
+    intake_bytes: int = setting(96 << 20, "memory for instances being stored; senders wait beyond", unit="bytes")
+    inflated_bytes: int = setting(1 << 30, "disk for inflated copies of deflated objects", unit="bytes")
 
 
 @dataclass(frozen=True, slots=True)

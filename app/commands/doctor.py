@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 NAME = "doctor"
 HELP = "check settings, store, ports, codecs, disk and clock"
-DESCRIPTION = """Check what an archive needs before it is started: that the settings can be used, that the store can
-be reached and keeps the promises the archive builds on (conditional writes among them), that the ports are free,
-codecs present, disk room left and the clock right. Writes a few small objects to the store and removes them.
+DESCRIPTION = """Check what an archive needs before it is started: that the settings can be used, that the store
+can be reached and keeps the promises the archive builds on (conditional writes among them), that the ports are
+free, codecs present, disk room left and the clock right. Writes a few small objects to the store and removes them.
 
 Exit status: 0 all is well, 1 there are problems."""
 

@@ -11,8 +11,8 @@ from dicomweb.model.keys import Scope
 
 NAME = "purge"
 HELP = "erase a study, series or instance for good"
-DESCRIPTION = """Erase a study, series or instance for good: its bytes, those of its former versions, and its header
-wherever the log holds it. UIDs, times and digests stay, as a record that it was there and was erased.
+DESCRIPTION = """Erase a study, series or instance for good: its bytes, those of its former versions, and its
+header wherever the log holds it. UIDs, times and digests stay, as a record that it was there and was erased.
 This cannot be undone. A deletion over DICOMweb can; see `dicomlake undelete`."""
 
 
