@@ -34,6 +34,7 @@ from storage.archive.settings import ArchiveSettings
 from storage.archive.submission import LakeSubmission
 from storage.catalog.catalog import Catalog
 from storage.frames.inflated import InflatedCopies
+from storage.log.checkpoint import Checkpoint
 from storage.log.journal import Journal
 from storage.objects.contract import ObjectStore
 
@@ -54,9 +55,18 @@ class LakeArchive:
     """An archive on one object store; an async context manager. Use within one event loop."""
 
     def __init__(
-        self, store: ObjectStore, *, node: str, node_dir: Path, settings: ArchiveSettings | None = None
+        self,
+        store: ObjectStore,
+        *,
+        node: str,
+        node_dir: Path,
+        settings: ArchiveSettings | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
+        """`node` names this process in the log; `node_dir` is its own folder; an archive without `checkpoint`
+        reads the log alone."""
         self.store = store
+        self.checkpoint = checkpoint
         self.node = node
         self.node_dir = node_dir
         self.settings = settings or ArchiveSettings()
@@ -74,7 +84,7 @@ class LakeArchive:
         self.journal = await Journal.open(self.store, node=self.node)
         self.node_dir.mkdir(parents=True, exist_ok=True)
         threads = stack.enter_context(ThreadPoolExecutor(_INSPECTING_THREADS, "intake"))
-        origin = LogOrigin(self.store, self.journal)
+        origin = LogOrigin(self.store, self.journal, self.checkpoint)
         self.catalog = await stack.enter_async_context(
             Catalog(self.node_dir / "catalog", epoch=self.journal.epoch, origin=origin)
         )

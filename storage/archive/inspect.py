@@ -10,12 +10,12 @@ import hashlib
 from dataclasses import dataclass
 
 import orjson
-from dicomweb.encoding.reader import HeadReader
 
 from dicomweb.encoding.bulk_index import bulk_index
 from dicomweb.encoding.frame_index import frame_index
 from dicomweb.encoding.head import Head, HeadLimits
 from dicomweb.encoding.image import image_spec
+from dicomweb.encoding.reader import HeadReader
 from dicomweb.model.keys import IllegalUid, InstanceKey, parse_uid
 from dicomweb.model.query import JsonAttributes
 from storage.log.columns import column_values
@@ -47,6 +47,8 @@ def instance_key(data_set: JsonAttributes) -> InstanceKey:
         values = data_set.get(tag, {}).get("Value")
         if not values or not isinstance(values[0], str):
             raise Unidentified(f"{name} ({tag[:4]},{tag[4:]}) is missing or empty")
+        if len(values) > 1:
+            raise Unidentified(f"{name} ({tag[:4]},{tag[4:]}) has {len(values)} values, one was expected")
         try:
             uids.append(parse_uid(values[0]))
         except IllegalUid as error:
@@ -57,8 +59,9 @@ def instance_key(data_set: JsonAttributes) -> InstanceKey:
 class Inspector:
     """One instance on its way in."""
 
-    def __init__(self, limits: HeadLimits) -> None:
-        self._reader = HeadReader(limits)
+    def __init__(self, limits: HeadLimits, *, whole: bool = False) -> None:
+        """`whole` says that the first block will be all."""
+        self._reader = HeadReader(limits, whole=whole)
         self._meta = hashlib.sha256()
         self._data_set = hashlib.sha256()
         self._held: list[bytes] = []
@@ -101,7 +104,7 @@ class Inspector:
 
 def inspect_whole(data: bytes, version: str, limits: HeadLimits) -> Inspected:
     """`Inspector` for an instance in memory. Raises Unreadable, Unidentified."""
-    inspector = Inspector(limits)
+    inspector = Inspector(limits, whole=True)
     inspector.feed(data)
     return inspector.finish(version)
 

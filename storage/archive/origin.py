@@ -7,7 +7,7 @@ keeps a series together. What neither the table nor memory holds is read from it
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+import logging
 from collections.abc import Sequence
 
 import zstandard
@@ -15,33 +15,53 @@ import zstandard
 from dicomweb.model.instance import Instance
 from dicomweb.ports import Damaged
 from storage import layout
+from storage.log.checkpoint import Checkpoint
+from storage.log.errors import LogError
 from storage.log.events import Kind, StoredVersion
 from storage.log.journal import DamagedEntry, Journal
-from storage.objects.contract import ObjectMissing, ObjectStore
+from storage.objects.contract import ObjectMissing, ObjectStore, StoreError
 
+_LOG = logging.getLogger(__name__)
 _AT_ONCE = 8
+_FEW_ENTRIES = 2
+"""Up to so many entries are read themselves rather than the table."""
 
 
 class LogOrigin:
     """Fulfils `storage.catalog.catalog.HeaderOrigin`."""
 
-    def __init__(self, store: ObjectStore, journal: Journal) -> None:
+    def __init__(self, store: ObjectStore, journal: Journal, checkpoint: Checkpoint | None) -> None:
         self._store = store
+        self._checkpoint = checkpoint
         self._journal = journal
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def fetch(self, instances: Sequence[Instance]) -> Sequence[bytes]:
         """Headers in the same order. Raises Damaged."""
-        wanted: defaultdict[int, set[str]] = defaultdict(set)
+        wanted: dict[int, set[str]] = {}
         for instance in instances:
-            wanted[instance.revision].add(instance.version)
-        found: dict[str, bytes] = {}
+            wanted.setdefault(instance.revision, set()).add(instance.version)
+        found = await self._from_table(instances) if len(wanted) > _FEW_ENTRIES else {}
+        wanted = {number: missing for number, versions in wanted.items() if (missing := versions - found.keys())}
         for part in await asyncio.gather(*(self._entry(number, versions) for number, versions in wanted.items())):
             found.update(part)
         missing = [instance for instance in instances if instance.version not in found]
         if missing:
             raise Damaged(f"the log has no header for {len(missing)} of {len(instances)} instances")
         return [found[instance.version] for instance in instances]
+
+    async def _from_table(self, instances: Sequence[Instance]) -> dict[str, bytes]:
+        """What the table has of them; a table that cannot be read is passed over, since the log has everything."""
+        found: dict[str, bytes] = {}
+        if self._checkpoint is None:
+            return found
+        revisions = min(i.revision for i in instances), max(i.revision for i in instances)
+        try:
+            for study, series in sorted({(i.key.study, i.key.series) for i in instances}):
+                found |= await self._checkpoint.read_series_headers(study, series, revisions=revisions)
+        except (LogError, StoreError, OSError) as error:
+            _LOG.warning("the checkpoint table could not be read: %s", error)
+        return found
 
     async def _entry(self, number: int, versions: set[str]) -> dict[str, bytes]:
         async with self._turns:

@@ -16,7 +16,8 @@ from dicomweb.ports import NotStored
 from storage import layout
 from storage.archive.archive import LakeArchive
 from storage.archive.identifiers import fresh_id
-from storage.catalog.projection import Standing, Version
+from storage.catalog.history import VersionRow
+from storage.catalog.projection import Standing
 from storage.log.codec import encode_entry
 from storage.log.events import Entry, Event, Kind
 
@@ -46,7 +47,7 @@ async def purge(archive: LakeArchive, scope: Scope, *, peer: str = "") -> Purged
     return Purged(revision, len(versions))
 
 
-async def mark_purged(archive: LakeArchive, versions: Sequence[Version], *, peer: str, detail: str) -> int:
+async def mark_purged(archive: LakeArchive, versions: Sequence[VersionRow], *, peer: str, detail: str) -> int:
     """Commit PURGED for those that are not yet; the revision, 0 if there was none."""
     names = {version.instance.version for version in versions}
 
@@ -63,7 +64,7 @@ async def mark_purged(archive: LakeArchive, versions: Sequence[Version], *, peer
     return done.revision if done.events else 0
 
 
-def _purged_event(archive: LakeArchive, version: Version, peer: str, detail: str) -> Event:
+def _purged_event(archive: LakeArchive, version: VersionRow, peer: str, detail: str) -> Event:
     return Event(
         kind=Kind.PURGED,
         scope=version.instance.key.scope,
@@ -77,7 +78,7 @@ def _purged_event(archive: LakeArchive, version: Version, peer: str, detail: str
     )
 
 
-async def delete_objects(archive: LakeArchive, versions: Sequence[Version]) -> None:
+async def delete_objects(archive: LakeArchive, versions: Sequence[VersionRow]) -> None:
     """Delete the bytes of versions, and their headers where they lie apart. Raises StoreError."""
     for version in versions:
         instance = version.instance
@@ -85,7 +86,7 @@ async def delete_objects(archive: LakeArchive, versions: Sequence[Version]) -> N
         await archive.store.delete(layout.header_key(instance.key, instance.version))
 
 
-async def _blank_entries(archive: LakeArchive, versions: Sequence[Version]) -> None:
+async def _blank_entries(archive: LakeArchive, versions: Sequence[VersionRow]) -> None:
     """Write the entries that stored these versions again, without their headers.
 
     The one place where something in the log is overwritten: the number, the commit and the order stay.

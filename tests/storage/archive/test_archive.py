@@ -22,18 +22,14 @@ from tests.build.lake import chunks, open_lake, read_frames, read_whole, store_f
 STUDY = uid("study")
 
 
-def slice_of(number: int = 1, *, study: str = STUDY, series: str = "", **attributes: object) -> bytes:
+def slice_of(number: int = 1, *, study: str = "study", series: str = "series", **attributes: object) -> bytes:
     return ct_slice(
-        number,
-        StudyInstanceUID=study,
-        SeriesInstanceUID=series or uid("series"),
-        SOPInstanceUID=uid(f"sop {number}"),
-        **attributes,
+        seed=number, study=study, series=series, instance=f"sop {number}", InstanceNumber=number, **attributes
     )
 
 
-def key_of(number: int = 1, *, study: str = STUDY, series: str = "") -> InstanceKey:
-    return InstanceKey(study, series or uid("series"), uid(f"sop {number}"))
+def key_of(number: int = 1, *, study: str = "study", series: str = "series") -> InstanceKey:
+    return InstanceKey(uid(study), uid(series), uid(f"sop {number}"))
 
 
 @pytest.fixture
@@ -302,7 +298,7 @@ async def test_encapsulated_frames_are_given_with_their_fragments_joined(archive
 
 async def test_the_same_sop_instance_uid_in_another_series_is_another_instance(archive: LakeArchive) -> None:
     await store_files(archive, slice_of())
-    (receipt,) = await store_files(archive, slice_of(series=uid("another")))
+    (receipt,) = await store_files(archive, slice_of(series="another"))
     assert receipt.outcome is Outcome.STORED
     assert any("another series" in warning for warning in receipt.warnings)
     assert len(await archive.find_instances(Scope(STUDY))) == 2

@@ -1,0 +1,113 @@
+"""Upkeep that runs beside a serving node: folding the log, ending retention, sweeping orphans.
+
+Every node tries; nothing needs a leader. Two nodes folding at once leave one table, a version is purged once, an
+object is deleted once. Whatever fails is tried again at the next turn: none of it is on the way of an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from dicomweb.ports import ArchiveError
+from storage.archive.archive import LakeArchive
+from storage.log.checkpoint import Checkpoint
+from storage.log.errors import LogError
+from storage.objects.contract import StoreError
+from storage.upkeep.retention import expire
+from storage.upkeep.sweep import sweep
+
+_LOG = logging.getLogger(__name__)
+_LOOK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepSettings:
+    """How often what is done; 0 switches it off."""
+
+    fold_seconds: float = 60.0
+    """Longest time that entries wait to be folded into the table."""
+    fold_entries: int = 2_000
+    """Entries that are folded without waiting for that."""
+    retention_days: float = 30.0
+    """How long bytes of removed and replaced versions are kept."""
+    retention_seconds: float = 3600.0
+    """Between two looks at what retention has ended for."""
+    sweep_seconds: float = 24 * 3600.0
+    """Between two sweeps."""
+    orphan_age_seconds: float = 24 * 3600.0
+    """An object that no entry names is left alone for this long."""
+    sweep_grace_seconds: float = 3600.0
+    """Between condemning an object and deleting it."""
+
+
+class Upkeep:
+    """The background tasks of a node; an async context manager around an open archive."""
+
+    def __init__(self, archive: LakeArchive, checkpoint: Checkpoint, settings: UpkeepSettings) -> None:
+        self._archive = archive
+        self._checkpoint = checkpoint
+        self._settings = settings
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        if settings.fold_seconds:
+            self._tasks.append(asyncio.create_task(self._fold()))
+        for seconds, work in (
+            (settings.retention_seconds if settings.retention_days else 0, self._expire),
+            (settings.sweep_seconds, self._sweep),
+        ):
+            if seconds:
+                self._tasks.append(asyncio.create_task(_every(seconds, work)))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _fold(self) -> None:
+        """Fold when entries have waited long enough, or are many. A node that stored nothing starts no process."""
+        settings, folded = self._settings, self._archive.revision
+        since = time.monotonic()
+        while True:
+            await asyncio.sleep(min(_LOOK_SECONDS, settings.fold_seconds))
+            behind = self._archive.revision - folded
+            if not behind:
+                since = time.monotonic()
+                continue
+            if behind >= settings.fold_entries or time.monotonic() - since >= settings.fold_seconds:
+                target = self._archive.revision
+                await _attempt("folding the log", lambda target=target: self._checkpoint.fold(until=target))
+                folded, since = target, time.monotonic()
+
+    async def _expire(self) -> None:
+        await expire(self._archive, timedelta(days=self._settings.retention_days))
+
+    async def _sweep(self) -> None:
+        settings = self._settings
+        await sweep(
+            self._archive, age_seconds=settings.orphan_age_seconds, grace_seconds=settings.sweep_grace_seconds
+        )
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await _attempt("upkeep", work)
+
+
+async def _attempt(what: str, work: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await work()
+    except (ArchiveError, LogError, StoreError, OSError) as error:
+        _LOG.warning("%s failed and is tried again later: %s", what, error)
