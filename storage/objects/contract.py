@@ -8,7 +8,7 @@ Errors are told apart by class, never by text; `StoreUnavailable` means that the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -84,6 +84,7 @@ class ObjectStore(Protocol):
 
         A create is tried once: no hidden retries, so that ObjectExists speaks of another writer or of an
         attempt whose answer was lost. Other writes are retried with jitter.
+        The pieces must not change until it returns; nor later, if it was cancelled.
         Raises ObjectExists, StoreUnavailable, StoreFull, StoreDenied.
         """
 
@@ -99,8 +100,11 @@ class ObjectStore(Protocol):
     async def get(self, key: str, span: ByteRange | None = None) -> bytes:
         """The object or a span of it; shorter if the object ends within the span. Raises ObjectMissing."""
 
-    def stream(self, key: str, span: ByteRange | None = None) -> AsyncIterator[bytes]:
-        """The object or a span of it in chunks of at most 1 MiB. Raises ObjectMissing at the first chunk."""
+    def stream(self, key: str, span: ByteRange | None = None) -> AsyncGenerator[bytes, None]:
+        """The object or a span of it in chunks of at most 1 MiB. Raises ObjectMissing at the first chunk.
+
+        All chunks are of one object, whatever is written meanwhile. Whoever leaves early closes the generator.
+        """
 
     async def head(self, key: str) -> ObjectInfo:
         """Size and time. Raises ObjectMissing."""
@@ -108,7 +112,7 @@ class ObjectStore(Protocol):
     async def delete(self, key: str) -> None:
         """Remove an object; a missing one is not an error."""
 
-    def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[ObjectInfo]:
+    def list(self, prefix: str = "", *, after: str = "") -> AsyncGenerator[ObjectInfo, None]:
         """Objects whose key begins with `prefix` and comes after `after`, by ascending key (code points)."""
 
     async def __aenter__(self) -> Self: ...

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -76,7 +76,7 @@ class LocalStore:
         check_key(key)
         return await self._files.run(read_span, self._root, key, span)
 
-    async def stream(self, key: str, span: ByteRange | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, key: str, span: ByteRange | None = None) -> AsyncGenerator[bytes, None]:
         """The object or a span of it in chunks; the next is read while one is used."""
         check_key(key)
         reading = await self._files.run(Reading, self._root, key, span)
@@ -103,7 +103,7 @@ class LocalStore:
         check_key(key)
         await self._files.run(self._delete, key)
 
-    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[ObjectInfo]:
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncGenerator[ObjectInfo, None]:
         """Objects by ascending key, as found while walking the folders."""
         check_prefix(prefix)
         found = walk(self._root, prefix=prefix, after=after)

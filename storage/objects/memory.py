@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right, insort
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -63,7 +63,7 @@ class MemoryStore:
         data = self._held(key).data
         return data if span is None else data[span.start : span.end]
 
-    async def stream(self, key: str, span: ByteRange | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, key: str, span: ByteRange | None = None) -> AsyncGenerator[bytes, None]:
         """The object or a span of it in chunks, as it was when the first was read."""
         data = await self.get(key, span)
         for start in range(0, len(data), CHUNK):
@@ -84,7 +84,7 @@ class MemoryStore:
         if self._objects.pop(key, None) is not None:
             del self._keys[bisect_right(self._keys, key) - 1]
 
-    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[ObjectInfo]:
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncGenerator[ObjectInfo, None]:
         """Objects by ascending key."""
         check_prefix(prefix)
         # the first key that can follow: the prefix itself may be one

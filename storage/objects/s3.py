@@ -6,7 +6,7 @@ nothing to settle: what it has answered for is durable.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -63,7 +63,7 @@ class S3Store:
 
         return await retried(attempt, attempts=self._settings.attempts)
 
-    async def stream(self, key: str, span: ByteRange | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, key: str, span: ByteRange | None = None) -> AsyncGenerator[bytes, None]:
         """The object or a span of it in chunks, all of one object; taken up again where a connection breaks."""
         check_key(key)
         if span is not None and span.length <= 0:
@@ -87,7 +87,7 @@ class S3Store:
         with suppress(ObjectMissing):
             await self._send("DELETE", key)
 
-    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[ObjectInfo]:
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncGenerator[ObjectInfo, None]:
         """Objects by ascending key."""
         check_prefix(prefix)
         token = ""

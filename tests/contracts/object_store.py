@@ -241,7 +241,7 @@ class ObjectStoreContract:
 
         stream = store.stream("k")
         await anext(stream)
-        await stream.aclose()  # type: ignore[attr-defined]  # every store of ours streams by a generator
+        await stream.aclose()
 
         assert len(await store.get("k")) == 3 * MIB
 
