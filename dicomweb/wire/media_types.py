@@ -157,8 +157,6 @@ def _split(text: str, separator: str) -> list[str]:
     """
     if '"' not in text:
         return [item for item in text.split(separator) if item.strip()]
-    if text.replace('\\"', "").count('"') % 2:
-        return [item for item in text.replace('"', "").split(separator) if item.strip()]
     items, start, quoted, escaped = [], 0, False, False
     for at, character in enumerate(text):
         if escaped:
@@ -170,6 +168,8 @@ def _split(text: str, separator: str) -> list[str]:
         elif character == separator and not quoted:
             items.append(text[start:at])
             start = at + 1
+    if quoted:
+        return [item for item in text.replace('"', "").split(separator) if item.strip()]
     items.append(text[start:])
     return [item for item in items if item.strip()]
 
@@ -183,6 +183,6 @@ def _unquoted(value: str) -> str:
 
 def _quoted(value: str) -> str:
     """A parameter value as it may stand in a header field."""
-    if _TOKEN.fullmatch(value):
+    if _TOKEN.fullmatch(value) and "'" not in value:
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
@@ -298,8 +298,3 @@ def part_head(
 def closing(boundary: str) -> bytes:
     """What follows the data of the last part."""
     return f"\r\n--{boundary}--\r\n".encode("ascii")
-
-
-def multipart_length(heads: Sequence[bytes], payload: int, boundary: str) -> int:
-    """Content-Length of a body with these heads and so many bytes of data in all parts together."""
-    return sum(map(len, heads)) + payload + len(closing(boundary))
