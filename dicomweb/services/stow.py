@@ -105,8 +105,9 @@ class Store:
         limits = MultipartLimits(header_bytes=self._limits.part_header_bytes, parts=self._limits.parts)
         metadata = self._metadata(request)
         root_type = parse_media_type(media.parameter("type"))
+        reader = MultipartReader(boundary_of(media), limits)
         try:
-            async with aclosing(read_parts(body, MultipartReader(boundary_of(media), limits))) as parts:
+            async with aclosing(read_parts(body, reader)) as parts:
                 async for part in parts:
                     # Without a `type` the first part says what the body is (RFC 2387 3.1).
                     root_type = (
@@ -122,16 +123,17 @@ class Store:
         await metadata.store(tally)
 
     async def _part(self, part: Part, root_type: MediaType, metadata: MetadataRequest, tally: Tally) -> None:
-        """One part, by its own type; without one it is what the body is said to be made of."""
+        """One part, by its own type; without one it is what the body is made of, or the bulk data beside that."""
         label = f"part {part.number}"
         media = parse_media_type(part.header("content-type"))
-        kind = media.name if media else root_type.name
+        location = part.header("content-location")
+        kind = media.name if media else _OCTETS if location else root_type.name
         if kind == DICOM or (kind == _OCTETS and root_type.name not in _METADATA):
             await tally.add(label, part.data())
         elif kind in _METADATA:
             await metadata.take_metadata(label, media or root_type, part.data(), tally)
         elif root_type.name in _METADATA:
-            await metadata.take_bulk(label, part.header("content-location"), media, part.data(), tally)
+            await metadata.take_bulk(label, location, media, part.data(), tally)
         else:
             tally.refuse(label, "a part of application/dicom was expected, this one is something else")
 
