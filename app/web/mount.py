@@ -29,7 +29,8 @@ def mounted(front: Callable[[], Front]) -> web.Application:
     async def answer(request: web.Request) -> web.StreamResponse:
         return await front().handle(request)
 
-    application.router.add_route("*", "/{tail:.*}", answer, expect_handler=_no_hurry)
+    # with (?s), since a decoded path may hold a line feed, which `.` alone leaves to the framework's own 404
+    application.router.add_route("*", "/{tail:(?s:.*)}", answer, expect_handler=_no_hurry)
     return application
 
 

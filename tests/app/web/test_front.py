@@ -456,9 +456,11 @@ async def test_metrics_count_by_operation_and_status_and_name_nobody() -> None:
 async def test_the_access_line_has_no_patient_data(as_json: bool) -> None:
     out = io.StringIO()
     access = AccessLog(out, as_json=as_json)
-    async with serving(access=access) as server:
-        async with server.client.get(server.dicomweb + "/studies/1.2.3/series?PatientName=Doe") as answer:
-            made = answer.headers["X-Request-Id"]
+    async with (
+        serving(access=access) as server,
+        server.client.get(server.dicomweb + "/studies/1.2.3/series?PatientName=Doe") as answer,
+    ):
+        made = answer.headers["X-Request-Id"]
     access.flush()
 
     line = out.getvalue()
