@@ -18,7 +18,8 @@ from app.about import NAME, version
 from app.compute import ThreadCompute
 from app.config import Settings
 from app.node import claim, default_node_dir, node_name
-from app.telemetry import Telemetry
+from app.storage_metrics import store_samples
+from app.telemetry import Sample, Telemetry
 from app.values import ConfigError
 from app.web.doors import SystemDoor
 from app.web.front import Front
@@ -38,8 +39,12 @@ from dicomweb.services.stow import Store
 from dicomweb.services.wado import Retrieval
 from storage.archive.archive import LakeArchive
 from storage.archive.settings import ArchiveSettings, Duplicates
+from storage.log.checkpoint import Checkpoint
 from storage.objects.address import Address, BadAddress, Folder, open_store, parse_address
+from storage.objects.contract import ObjectStore
+from storage.objects.counting import CountingStore, Counts
 from storage.objects.s3_settings import S3Settings
+from storage.upkeep.background import Upkeep, UpkeepSettings
 
 ARCHIVE = web.AppKey("archive", LakeArchive)
 FRONT = web.AppKey("front", Front)
@@ -63,8 +68,16 @@ def node_dir(settings: Settings) -> Path:
     return default_node_dir(settings.store, address.path if isinstance(address, Folder) else None)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class OpenArchive:
+    """An archive in use, and what has been asked of its store."""
+
+    archive: LakeArchive
+    counts: Counts
+
+
 @contextlib.asynccontextmanager
-async def open_archive(settings: Settings, *, beside: str = "") -> AsyncIterator[LakeArchive]:
+async def open_archive(settings: Settings, *, beside: str = "") -> AsyncIterator[OpenArchive]:
     """The archive of the settings.
 
     A command that may run while a server does names a folder `beside` it within the node folder, for a node of its
@@ -72,11 +85,34 @@ async def open_archive(settings: Settings, *, beside: str = "") -> AsyncIterator
     """
     address = store_address(settings)
     with claim(node_dir(settings) / beside) as folder:
-        async with (
-            open_store(address) as store,
-            LakeArchive(store, node=node_name(), node_dir=folder, settings=archive_settings(settings)) as archive,
-        ):
-            yield archive
+        async with CountingStore(open_store(address)) as store:
+            archive = LakeArchive(
+                store,
+                node=node_name(),
+                node_dir=folder,
+                settings=archive_settings(settings),
+                checkpoint=Checkpoint(store, address),
+            )
+            async with archive:
+                yield OpenArchive(archive, store.counts)
+
+
+@contextlib.asynccontextmanager
+async def keep_up(archive: LakeArchive, settings: Settings) -> AsyncIterator[None]:
+    """Fold the log, end retention and sweep orphans for as long as this lasts."""
+    if archive.checkpoint is None:
+        yield
+        return
+    upkeep = UpkeepSettings(retention_days=settings.retention_days)
+    async with Upkeep(archive, archive.checkpoint, upkeep):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def open_bare_store(settings: Settings) -> AsyncIterator[ObjectStore]:
+    """The store without an archive on it."""
+    async with open_store(store_address(settings)) as store:
+        yield store
 
 
 def archive_settings(settings: Settings) -> ArchiveSettings:
@@ -134,8 +170,10 @@ def build_application(settings: Settings) -> web.Application:
     telemetry = Telemetry()
 
     async def archive_context(application: web.Application) -> AsyncIterator[None]:
-        async with open_archive(settings) as archive:
-            application[ARCHIVE] = archive
+        async with open_archive(settings) as opened, keep_up(opened.archive, settings):
+            application[ARCHIVE] = opened.archive
+            telemetry.add_source(lambda: store_samples(opened.counts))
+            telemetry.add_source(lambda: [Sample("revision", opened.archive.revision, "Last log entry applied")])
             yield
 
     async def front_context(application: web.Application) -> AsyncIterator[None]:

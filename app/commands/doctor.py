@@ -48,7 +48,8 @@ async def _doctor(configured: Configured) -> int:
 
 async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     from app import checkup
-    from app.assembly import node_dir, store_address
+    from app.assembly import node_dir, open_bare_store, store_address
+    from app.checkup_store import check_store
     from storage.objects.address import Folder
 
     for finding in (*checkup.check_access(settings), *checkup.check_ports(settings), *checkup.check_codecs()):
@@ -58,4 +59,6 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         for finding in checkup.check_disk("store", address.path):
             yield finding
     for finding in (*checkup.check_disk("node_dir", node_dir(settings)), *checkup.check_clock()):
+        yield finding
+    async for finding in check_store(lambda: open_bare_store(settings), address):
         yield finding

@@ -55,7 +55,8 @@ async def _ingest(arguments: argparse.Namespace, configured: Configured) -> int:
 
     settings = configured.settings
     progress = Progress(sys.stderr)
-    async with open_archive(settings, beside="commands") as archive:
+    async with open_archive(settings, beside="commands") as opened:
+        archive = opened.archive
         state = node_dir(settings) / "ingest" / f"{archive.epoch}.done"
         if arguments.again:
             state.unlink(missing_ok=True)

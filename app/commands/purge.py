@@ -46,7 +46,8 @@ async def _purge(scope: Scope, configured: Configured) -> int:
     from app.assembly import open_archive
     from storage.upkeep.purge import purge
 
-    async with open_archive(configured.settings, beside="commands") as archive:
+    async with open_archive(configured.settings, beside="commands") as opened:
+        archive = opened.archive
         done = await purge(archive, scope)
     print(f"erased {done.versions} stored versions (revision {done.revision})")
     return 0

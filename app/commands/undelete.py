@@ -28,7 +28,8 @@ def run(arguments: argparse.Namespace, configured: Configured) -> int:
 async def _undelete(revision: int, configured: Configured) -> int:
     from app.assembly import open_archive
 
-    async with open_archive(configured.settings, beside="commands") as archive:
+    async with open_archive(configured.settings, beside="commands") as opened:
+        archive = opened.archive
         done = await archive.restore(revision, door="command", peer="")
     print(f"brought back {done.instances} instances (revision {done.revision})")
     return 0

@@ -12,6 +12,7 @@ from app.scopes import add_scope_arguments, scope_of
 from app.sources import Configured
 from dicomweb.model.keys import Level, Scope
 from dicomweb.model.query import Query
+from dicomweb.ports import Gone
 
 if TYPE_CHECKING:
     from dicomweb.model.instance import Instance
@@ -47,7 +48,8 @@ async def _verify(scope: Scope | None, configured: Configured) -> int:
 
     progress = Progress(sys.stderr)
     checked = wrong = size = 0
-    async with open_archive(configured.settings, beside="commands") as archive:
+    async with open_archive(configured.settings, beside="commands") as opened:
+        archive = opened.archive
         async for instances in _batches(archive, scope):
             for verified in await asyncio.gather(*(verify_instance(archive.store, one) for one in instances)):
                 checked += 1
@@ -64,7 +66,13 @@ async def _verify(scope: Scope | None, configured: Configured) -> int:
 
 async def _batches(archive: LakeArchive, scope: Scope | None) -> AsyncIterator[list[Instance]]:
     async for one in _scopes(archive, scope):
-        instances = list(await archive.find_instances(one))
+        try:
+            instances = list(await archive.find_instances(one))
+        except Gone:
+            # deleted since it was listed
+            if scope is not None:
+                raise
+            continue
         for start in range(0, len(instances), _AT_ONCE):
             yield instances[start : start + _AT_ONCE]
 

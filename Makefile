@@ -1,0 +1,48 @@
+# Everything a fresh clone needs: Python 3.11 or newer, make, and a package registry for pip.
+
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+STORE ?= ./dicomlake-data
+
+.PHONY: help setup run test lint unit bench clean
+
+help:
+	@echo "make setup   make .venv with dicomlake and what its tests need"
+	@echo "make run     start the archive on $(STORE) with a small sample study"
+	@echo "make test    lint and all tests"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   how to measure"
+
+setup: $(STAMP)
+
+# Made again when the project file changes; otherwise at no cost.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (make setup PYTHON=...)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $(STAMP)
+
+run: setup
+	$(BIN)/dicomlake serve --store $(STORE) --samples
+
+test: lint unit
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+bench:
+	@echo "Figures are taken with dwbench, a black-box benchmark for DICOMweb servers. Start an empty archive:"
+	@echo "  $(BIN)/dicomlake serve --store /tmp/bench-store --http-port 8080 --dicom-port 0 --no-log-access"
+	@echo "and in dwbench's folder run:"
+	@echo "  python -m dwbench run --dicomweb http://127.0.0.1:8080/dicom-web --pid SERVER_PID --out mine.json"
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,57 @@
+"""What `dicomlake doctor` looks at in the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from uuid import uuid4
+
+from app.checkup import Finding, State
+from storage.objects.address import Address, Folder
+from storage.objects.checks import FOLDER, check_conditional_writes, check_shared_folder
+from storage.objects.contract import ObjectStore, StoreError
+
+_CLOCK_SECONDS = 60.0
+"""How far our clock may be from the store's; S3 itself refuses requests from 15 minutes on."""
+
+
+async def check_store(
+    opened: Callable[[], AbstractAsyncContextManager[ObjectStore]], address: Address
+) -> AsyncIterator[Finding]:
+    """Whether the store can be reached, keeps conditional writes, and agrees about the time."""
+    try:
+        async with opened() as store:
+            yield await _check_clock(store)
+            yield _judged(
+                await check_conditional_writes(store),
+                "conditional writes are honoured",
+                "of several creators of one key more than one succeeds: two nodes could overwrite each other",
+            )
+        if isinstance(address, Folder):
+            yield _judged(
+                await check_shared_folder(address.path),
+                "two processes that race for a name never both get it",
+                "two processes can both get one name: this file system cannot hold an archive",
+            )
+    except StoreError as error:
+        yield Finding("store", State.BAD, str(error))
+
+
+async def _check_clock(store: ObjectStore) -> Finding:
+    key = f"{FOLDER}/{uuid4().hex}"
+    before = time.time()
+    await store.put(key, [b"dicomlake doctor"])
+    try:
+        written = (await store.head(key)).modified.timestamp()
+    finally:
+        await store.delete(key)
+    # stores tell whole seconds
+    off = max(before - written - 1.0, written - time.time() - 1.0, 0.0)
+    if off > _CLOCK_SECONDS:
+        return Finding("store", State.ODD, f"can be written and read; its clock is {off:.0f} s from ours")
+    return Finding("store", State.GOOD, "can be written and read")
+
+
+def _judged(good: bool, yes: str, no: str) -> Finding:
+    return Finding("store", State.GOOD if good else State.BAD, yes if good else no)

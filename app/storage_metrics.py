@@ -1,0 +1,20 @@
+"""What has been asked of the object store, as Prometheus reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.telemetry import Sample
+from storage.objects.counting import Counts
+
+
+def store_samples(counts: Counts) -> Iterable[Sample]:
+    """Operations by kind and first name of the key, failures by class, bytes."""
+    for (kind, name), number in sorted(counts.operations.items()):
+        labels = (("kind", kind), ("under", name))
+        yield Sample("store_operations_total", number, "Operations on the object store", labels)
+    for error, number in sorted(counts.failures.items()):
+        help = "Failed operations on the object store, expected ones included"
+        yield Sample("store_failures_total", number, help, (("error", error),))
+    yield Sample("store_written_bytes_total", counts.bytes_written, "Bytes handed to the object store")
+    yield Sample("store_read_bytes_total", counts.bytes_read, "Bytes read from the object store")
