@@ -230,7 +230,9 @@ def _join(study: SeriesRow, one: SeriesRow) -> None:
 
 
 def _study_doc(study: SeriesRow, found: Mapping[str, ColumnValue], series: int, modalities: set[str]) -> bytes:
-    doc = told.elements(Level.STUDY, found)
+    doc = told.valued_elements(Level.SERIES, found)
+    doc |= told.elements(Level.STUDY, found)
+    doc[told.SOP_CLASSES] = told.element("UI", _text(study.sop_classes))
     doc[told.STUDY_INSTANCE] = told.element("UI", study.uid)
     doc[told.MODALITIES] = told.element("CS", _text(modalities))
     doc[told.STUDY_SERIES] = told.element("IS", series)
@@ -240,7 +242,6 @@ def _study_doc(study: SeriesRow, found: Mapping[str, ColumnValue], series: int, 
 
 def _finished(doc: JsonAttributes, row: SeriesRow) -> bytes:
     doc[told.AVAILABILITY] = told.ONLINE
-    doc[told.SOP_CLASSES] = told.element("UI", _text(row.sop_classes))
     doc[told.TRANSFER_SYNTAXES] = told.element("UI", _text(row.transfer_syntaxes))
     data = orjson.dumps(doc)
     if data.isascii():

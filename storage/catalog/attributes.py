@@ -10,8 +10,8 @@ from typing import Any
 
 from dicomweb.model.keys import Level
 from dicomweb.model.query import JsonAttributes
-from storage.log.events import ColumnValue
 from storage.catalog.schema import level_columns
+from storage.log.events import ColumnValue
 
 Element = dict[str, Any]
 
@@ -110,4 +110,13 @@ def elements(level: Level, values: Mapping[str, ColumnValue]) -> JsonAttributes:
         column.tag: element(column.vr, values.get(column.name))
         for column in level_columns(level)
         if values.get(column.name) is not None or column.tag in required
+    }
+
+
+def valued_elements(level: Level, values: Mapping[str, ColumnValue]) -> JsonAttributes:
+    """The columns of a level that have a value as DICOM JSON."""
+    return {
+        column.tag: element(column.vr, value)
+        for column in level_columns(level)
+        if (value := values.get(column.name)) is not None
     }

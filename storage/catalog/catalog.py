@@ -17,14 +17,15 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.model.query import Found, Query
 from storage.catalog import history, lookup
 from storage.catalog.database import CatalogError, Database
 from storage.catalog.hashes import KnownHashes, fold, hash_uid
@@ -33,6 +34,7 @@ from storage.catalog.history import RemovalInfo, Statistics, VersionRow
 from storage.catalog.hot import HotSeries, ScopeStatus, SeriesState
 from storage.catalog.lookup import SeriesKey
 from storage.catalog.pending import Pending, PendingEvent, relevant
+from storage.catalog.search import Searcher
 from storage.catalog.segments import HeaderSegments
 from storage.catalog.settings import CatalogSettings
 from storage.catalog.writer import Writer
@@ -77,6 +79,7 @@ class Catalog:
         self._writer = Writer(self._segments)
         self._pending = Pending()
         self._headers = HeaderReader(self._database, self._segments, self._writer, origin, self._pending)
+        self._searcher = Searcher(self._database, self._headers, settings)
         self._hot = HotSeries(settings.hot_instances)
         self._known_series = KnownHashes()
         self._known_instances = KnownHashes()
@@ -331,6 +334,11 @@ class Catalog:
     def headers(self, instances: Sequence[Instance]) -> AsyncIterator[list[Header]]:
         """Their headers in the same order, some at a time: from memory, the local disk, or the log."""
         return self._headers.read(instances)
+
+    async def search(self, query: Query) -> Found:
+        """Find studies, series or instances among all that was applied. Raises QueryTooBroad."""
+        await self.flush()
+        return await self._searcher.search(query)
 
     # what was
 

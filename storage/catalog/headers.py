@@ -12,7 +12,7 @@ from typing import Protocol
 
 from dicomweb.model.instance import Header, Instance
 from storage.catalog.database import Database
-from storage.catalog.lookup import HeaderRow, header_rows
+from storage.catalog.lookup import HeaderRow, header_rows, instances_of_rows
 from storage.catalog.pending import Pending
 from storage.catalog.segments import HeaderSegments
 from storage.catalog.writer import Writer
@@ -73,6 +73,23 @@ class HeaderReader:
             self._keep(
                 [(row.row, h) for at in missing if (row := rows.get(group[at].version)) and (h := found[at])]
             )
+
+    async def of_rows(self, rows: Sequence[HeaderRow], *, slow: bool) -> list[bytes]:
+        """The headers of versions in DuckDB, in the same order; `slow` reads them in the lane for long searches."""
+        lane = self._database.slow if slow else self._database.read
+        places = [row.place for row in rows]
+        found = await lane(lambda _: self._segments.read(places))
+        missing = [row.row for row, header in zip(rows, found, strict=True) if header is None]
+        if missing:
+            instances = await lane(partial(instances_of_rows, rows=missing))
+            known = [row for row in missing if row in instances]
+            fetched = await self._origin.fetch([instances[row] for row in known])
+            again = dict(zip(known, fetched, strict=True))
+            self._keep(list(again.items()))
+            found = [
+                again.get(row.row) if header is None else header for row, header in zip(rows, found, strict=True)
+            ]
+        return [header or b"{}" for header in found]
 
     def _keep(self, headers: list[tuple[int, bytes]]) -> None:
         if headers:

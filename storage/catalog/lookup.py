@@ -122,6 +122,22 @@ def header_rows(cursor: DuckDBPyConnection, instances: Sequence[Instance]) -> di
     return {version: HeaderRow(row, place_from(place)) for version, row, *place in rows_of(cursor, sql, values)}
 
 
+def rows_with_places(cursor: DuckDBPyConnection, rows: Collection[int]) -> dict[int, HeaderRow]:
+    """Where the headers of rows lie."""
+    if not rows:
+        return {}
+    sql = f"SELECT i.row, {PLACE_SELECT} FROM instances i WHERE i.row IN ({numbers(rows)})"
+    return {row: HeaderRow(row, place_from(place)) for row, *place in rows_of(cursor, sql)}
+
+
+def instances_of_rows(cursor: DuckDBPyConnection, rows: Sequence[int]) -> dict[int, Instance]:
+    """The instances of rows."""
+    sql = f"""SELECT {VERSION_SELECT}, se.study, se.uid FROM instances i JOIN series se ON se.no = i.series_no
+              WHERE i.row IN ({numbers(rows)})"""
+    found = [version_from(values[:-2], *values[-2:]) for values in rows_of(cursor, sql)]
+    return {version.row: version.instance for version in found}
+
+
 def known_hashes(cursor: DuckDBPyConnection) -> tuple[Any, Any, Any]:
     """Hashes of all Series UIDs, of all SOP Instance UIDs, and of those SOP Instance UIDs in several series."""
     series = cursor.execute("SELECT hash FROM series").fetchnumpy()["hash"]

@@ -1,0 +1,280 @@
+"""A query as SQL over the catalog's tables, and what is left to headers. Pure.
+
+    studies st ──no── series se ──no── instances i
+
+A search at one level looks at one table; conditions on attributes of a higher level join its table, those of a
+lower level become one "there is a visible series or instance such that". Attributes without a column are `slow`:
+their conditions are tried on the headers of what the others leave over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dicomweb.model.keys import Level
+from dicomweb.model.query import AttributePath, BetweenMoments, Match, OneOf, Order, Query
+from storage.catalog import attributes as told
+from storage.catalog.conditions import TRUE, Source, Sql, all_of, condition_sql
+from storage.catalog.projection import Standing
+from storage.catalog.schema import folded, words
+from storage.log.columns import BY_TAG, Column
+
+ALIAS = {Level.STUDY: "st", Level.SERIES: "se", Level.INSTANCE: "i"}
+_SEVERAL = {"image_type", "physicians_of_record", "performing_physician_name"}
+"""Columns whose attribute has a multiplicity above one (PS3.6)."""
+
+_SHOWN = {
+    Level.STUDY: "st.visible > 0",
+    Level.SERIES: "se.visible > 0",
+    Level.INSTANCE: f"i.standing = {Standing.CURRENT}",
+}
+
+NARROWING = {
+    told.STUDY_INSTANCE: "StudyInstanceUID",
+    "00100020": "PatientID",
+    "00080050": "AccessionNumber",
+    "00080020": "StudyDate",
+    told.MODALITIES: "ModalitiesInStudy",
+}
+"""Keys with a column that usually leave little over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Where an attribute is found: at a level, in a column."""
+
+    level: Level
+    source: Source
+
+
+def _column_source(column: Column) -> Source:
+    alias = ALIAS[column.level]
+    name = column.vr == "PN"
+    return Source(
+        f'{alias}."{column.name}"',
+        column.vr,
+        column.integer,
+        column.name in _SEVERAL,
+        folded=f'{alias}."{folded(column.name)}"' if name else "",
+        words=f'{alias}."{words(column.name)}"' if name else "",
+    )
+
+
+_FIXED = {
+    told.STUDY_INSTANCE: Held(Level.STUDY, Source("st.uid", "UI", hashed="st.hash")),
+    told.SERIES_INSTANCE: Held(Level.SERIES, Source("se.uid", "UI", hashed="se.hash")),
+    told.SOP_INSTANCE: Held(Level.INSTANCE, Source("i.sop", "UI", hashed="i.hash")),
+    told.SOP_CLASS: Held(Level.INSTANCE, Source("i.sop_class", "UI")),
+    told.AVAILABILITY: Held(Level.STUDY, Source("'ONLINE'", "CS")),
+    told.MODALITIES: Held(Level.STUDY, Source("st.modalities", "CS", several=True)),
+    told.SOP_CLASSES: Held(Level.STUDY, Source("st.sop_classes", "UI", several=True)),
+    told.STUDY_SERIES: Held(Level.STUDY, Source("st.series", "IS", integer=True)),
+    told.STUDY_INSTANCES: Held(Level.STUDY, Source("st.visible", "IS", integer=True)),
+    told.SERIES_INSTANCES: Held(Level.SERIES, Source("se.visible", "IS", integer=True)),
+}
+
+
+def held(tag: str, level: Level) -> Held | None:
+    """Where an attribute is found when searching at a level, None if it has no column."""
+    if tag == told.TRANSFER_SYNTAXES:
+        if level is Level.INSTANCE:
+            return Held(level, Source("i.transfer_syntax", "UI"))
+        return Held(level, Source(f"{ALIAS[level]}.transfer_syntaxes", "UI", several=True))
+    if tag == told.SOP_CLASS and level is not Level.INSTANCE:
+        return Held(level, Source(f"{ALIAS[level]}.sop_classes", "UI", several=True))
+    if tag in _FIXED:
+        return _FIXED[tag]
+    column = BY_TAG.get(tag)
+    return Held(column.level, _column_source(column)) if column is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a query is answered."""
+
+    level: Level
+    origin: str
+    """What stands behind FROM: the table of the level, joined with those above that are needed."""
+    where: Sql
+    slow: tuple[Match, ...]
+    """Conditions that need headers."""
+    lower: Sql
+    """For `slow`: what the instances that are looked at must fulfil, over st, se and i."""
+    order: str
+    tell: tuple[str, ...]
+    """Tags to be told, as far as columns know them, ascending."""
+    parents: tuple[str, ...]
+    """Those among them that the row of the study must be read for, beside the level's own."""
+    from_header: tuple[str, ...]
+    """Tags that are told from headers."""
+    everything: bool
+    """Whether the header is told whole."""
+
+    def keys(self, more: Sql = TRUE) -> Sql:
+        """What stands behind SELECT to find the matches in order; `more` must hold too."""
+        where = self._where(more)
+        return Sql(f"FROM {self.origin} WHERE {where.text} ORDER BY {self.order}", where.values)
+
+    def count(self, more: Sql = TRUE) -> Sql:
+        """What counts the matches; `more` must hold too."""
+        where = self._where(more)
+        return Sql(f"SELECT count(*) FROM {self.origin} WHERE {where.text}", where.values)
+
+    def _where(self, more: Sql) -> Sql:
+        return self.where if more is TRUE else all_of([self.where, more])
+
+    @property
+    def narrowing(self) -> tuple[str, ...]:
+        """Names of keys that would leave less to be read."""
+        return tuple(NARROWING.values())
+
+
+def plan_query(query: Query) -> Plan:
+    """How the query is answered."""
+    fast: list[tuple[Level, Sql]] = []
+    slow: list[Match] = []
+    for match in query.matches:
+        found = _fast(match, query.level)
+        if found is None:
+            slow.append(match)
+        else:
+            fast.append(found)
+    order = _order(query)
+    where = _where(fast, query.level)
+    levels = {query.level, *(level for level, _ in fast if level < query.level), *_levels(order, query.level)}
+    tell, from_header = _told(query)
+    return Plan(
+        query.level,
+        _origin(query.level, levels),
+        where,
+        tuple(slow),
+        all_of([Sql(_SHOWN[Level.INSTANCE]), *(sql for _, sql in fast)]),
+        ", ".join(order),
+        tell,
+        _parents(tell, query.level),
+        from_header,
+        query.include_all,
+    )
+
+
+def _fast(match: Match, level: Level) -> tuple[Level, Sql] | None:
+    """The condition in SQL and the level of the table it is about, None if it needs headers."""
+    found = held(match.path[0], level) if len(match.path) == 1 else None
+    if found is None:
+        return None
+    time = None
+    if isinstance(match.condition, BetweenMoments):
+        beside = held(match.condition.time, level)
+        time = beside.source if beside is not None and beside.level is found.level else None
+    sql = condition_sql(found.source, match.condition, time)
+    return (found.level, sql) if sql is not None else None
+
+
+def _where(fast: Sequence[tuple[Level, Sql]], level: Level) -> Sql:
+    shown = Sql(_SHOWN[level])
+    here = [sql for at, sql in fast if at <= level]
+    below = [(at, sql) for at, sql in fast if at > level]
+    return all_of([shown, *here, *([_some_below(below, level)] if below else [])])
+
+
+def _some_below(below: Sequence[tuple[Level, Sql]], level: Level) -> Sql:
+    """There is a visible series or instance for which all these hold."""
+    lowest = max(at for at, _ in below)
+    inner = all_of([Sql(_SHOWN[lowest]), *(sql for _, sql in below)])
+    if level is Level.STUDY and lowest is Level.SERIES:
+        return Sql(f"st.no IN (SELECT se.study_no FROM series se WHERE {inner.text})", inner.values)
+    joined = " JOIN series se ON se.no = i.series_no" if any(at is Level.SERIES for at, _ in below) else ""
+    if level is Level.STUDY:
+        return Sql(f"st.no IN (SELECT i.study_no FROM instances i{joined} WHERE {inner.text})", inner.values)
+    return Sql(f"se.no IN (SELECT i.series_no FROM instances i WHERE {inner.text})", inner.values)
+
+
+def _origin(level: Level, levels: set[Level]) -> str:
+    if level is Level.STUDY:
+        return "studies st"
+    if level is Level.SERIES:
+        return "series se" + (" JOIN studies st ON st.no = se.study_no" if Level.STUDY in levels else "")
+    joins = " JOIN series se ON se.no = i.series_no" if Level.SERIES in levels else ""
+    return f"instances i{joins}" + (" JOIN studies st ON st.no = i.study_no" if Level.STUDY in levels else "")
+
+
+def fixed(query: Query, tag: str) -> bool:
+    """Whether the query names exactly one value of a UID."""
+    return any(
+        match.path == (tag,) and isinstance(match.condition, OneOf) and len(match.condition.values) == 1
+        for match in query.matches
+    )
+
+
+def _order(query: Query) -> list[str]:
+    asked = [text for order in query.order if (text := _order_text(order, query.level))]
+    default: list[str] = []
+    if query.level is Level.STUDY or not fixed(query, told.STUDY_INSTANCE):
+        default += ["st.newest DESC", "st.uid"]
+    if query.level is Level.SERIES or (query.level is Level.INSTANCE and not fixed(query, told.SERIES_INSTANCE)):
+        default += ["se.series_number NULLS LAST", "se.uid"]
+    if query.level is Level.INSTANCE:
+        default += ["i.instance_number NULLS LAST", "i.sop"]
+    return [*asked, *default]
+
+
+def _order_text(order: Order, level: Level) -> str | None:
+    """One sort key; None for attributes without a column at this level or above, by which nothing can be sorted."""
+    found = held(order.path[0], level) if len(order.path) == 1 else None
+    if found is None or found.level > level:
+        return None
+    expression = found.source.folded or found.source.expression
+    return f"{expression} {'DESC' if order.descending else 'ASC'} NULLS LAST"
+
+
+def _levels(order: Sequence[str], level: Level) -> set[Level]:
+    return {at for at in Level if at < level and any(f"{ALIAS[at]}." in text for text in order)}
+
+
+def _level_of(tag: str) -> Level | None:
+    if tag in told.COMPUTED:
+        return told.COMPUTED[tag][1]
+    if tag in _FIXED:
+        return _FIXED[tag].level
+    column = BY_TAG.get(tag)
+    return column.level if column is not None else None
+
+
+def _told(query: Query) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tags told from columns, and tags told from headers."""
+    level = query.level
+    tags = set(told.DEFAULT_ATTRIBUTES[level])
+    if level is not Level.STUDY and not fixed(query, told.STUDY_INSTANCE):
+        tags.update(told.DEFAULT_ATTRIBUTES[Level.STUDY])
+    if level is Level.INSTANCE and not fixed(query, told.SERIES_INSTANCE):
+        tags.update(told.DEFAULT_ATTRIBUTES[Level.SERIES])
+    named: set[AttributePath] = {*query.include, *(match.path for match in query.matches)}
+    named.update((match.condition.time,) for match in query.matches if isinstance(match.condition, BetweenMoments))
+    from_header = set()
+    for path in named:
+        tag = path[0]
+        known = _level_of(tag)
+        if known is None or known > _told_by_row(level):
+            from_header.add(tag)
+        else:
+            tags.add(tag)
+    return tuple(sorted(tags)), tuple(sorted(from_header - tags - _NAMES_LOWER))
+
+
+_NAMES_LOWER = {told.SERIES_INSTANCE, told.SOP_INSTANCE, told.SOP_CLASS}
+"""What would name one instance of many if it were told from the header of one."""
+
+_IN_SERIES = {told.STUDY_INSTANCE, told.AVAILABILITY, told.TRANSFER_SYNTAXES, "00080201"}
+"""What the row of a series knows of its study."""
+
+
+def _parents(tell: tuple[str, ...], level: Level) -> tuple[str, ...]:
+    if level is Level.STUDY:
+        return ()
+    return tuple(tag for tag in tell if _level_of(tag) is Level.STUDY and tag not in _IN_SERIES)
+
+
+def _told_by_row(level: Level) -> Level:
+    """Down to which level the row of a match knows attributes: a study's row has those of its last series."""
+    return Level.SERIES if level is Level.STUDY else level
