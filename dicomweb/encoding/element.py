@@ -1,0 +1,104 @@
+"""A data element before its value, and the tags  (PS3.5 7.1, 7.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicomweb.encoding.byte_order import ByteOrder
+from dicomweb.encoding.charset import DEFAULT, CharacterSet
+from dicomweb.encoding.values import value_forms
+from dicomweb.encoding.window import Window
+
+UNDEFINED = 0xFFFFFFFF
+"""The length that means: until a delimiter."""
+ITEM = 0xFFFEE000
+ITEM_END = 0xFFFEE00D
+SEQUENCE_END = 0xFFFEE0DD
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How the elements of a data set or an item are written."""
+
+    order: ByteOrder
+    implicit: bool
+    text: CharacterSet
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """The tag, VR and length of an element, read the slow way."""
+
+    tag: int
+    vr: str
+    """Empty if the bytes do not say, or nothing that is a VR."""
+    start: int
+    """Absolute offset of the value."""
+    length: int
+
+    @property
+    def key(self) -> str:
+        """The tag as DICOM JSON writes it."""
+        return f"{self.tag:08X}"
+
+    @property
+    def end(self) -> int:
+        """Absolute offset behind the value, unless the length is undefined."""
+        return self.start + self.length
+
+
+_FORMS = value_forms("<", DEFAULT)
+"""Only names and forms of lengths are read from it."""
+
+
+def header_length(window: Window, offset: int, coding: Coding) -> int:
+    """Bytes of the header of the element at the absolute offset, of which 8 are there."""
+    return 12 if _is_long(window, offset, coding) else 8
+
+
+def read_element(window: Window, offset: int, coding: Coding) -> Element:
+    """The element at the absolute offset, its header being there whole."""
+    at = offset - window.base
+    word, length = coding.order.tag_length(window.data, at)
+    tag = coding.order.word(word)
+    if coding.implicit or tag >> 16 == 0xFFFE:
+        return Element(tag, "", offset + 8, length)
+    code = window.data[at + 4 : at + 6]
+    form = _FORMS.get(code)
+    vr = form.vr if form else ""
+    if _is_long(window, offset, coding):
+        return Element(tag, vr, offset + 12, coding.order.long(window.data, at + 8)[0])
+    if form or is_letters(code):
+        return Element(tag, vr, offset + 8, coding.order.tag_vr_length(window.data, at)[2])
+    return Element(tag, vr, offset + 8, length)
+
+
+def looks_implicit(window: Window, offset: int, coding: Coding) -> bool:
+    """Whether what begins at the absolute offset, in an explicit data set, begins with an implicit element.
+
+    Nothing allows that but UN of undefined length (PS3.5 6.2.2), yet writers do it. A length whose lower half
+    reads as two letters would be of more than 16 kB, which no first element has.
+    """
+    at = offset - window.base
+    word, _ = coding.order.tag_length(window.data, at)
+    return coding.order.word(word) >> 16 != 0xFFFE and not is_letters(window.data[at + 4 : at + 6])
+
+
+def is_letters(code: bytes) -> bool:
+    """Whether two bytes are capital letters, as those of a VR are."""
+    return code.isalpha() and code.isupper()
+
+
+def _is_long(window: Window, offset: int, coding: Coding) -> bool:
+    """Whether the header has two reserved bytes and a length of 32 bits (PS3.5 7.1.2).
+
+    A VR that is not known here but two capital letters may be a newer one, which has that form.
+    """
+    at = offset - window.base
+    if coding.implicit or coding.order.word(coding.order.tag_length(window.data, at)[0]) >> 16 == 0xFFFE:
+        return False
+    code = window.data[at + 4 : at + 6]
+    form = _FORMS.get(code)
+    if form:
+        return form.long
+    return is_letters(code) and window.data[at + 6 : at + 8] == b"\0\0"

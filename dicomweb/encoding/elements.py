@@ -1,0 +1,357 @@
+"""Reading data elements into DICOM JSON, in one pass over a window of bytes (PS3.5 chapter 7).
+
+`ElementReader.data_set` is the loop that every byte of a header goes through; it keeps what it needs in local
+variables and handles elements of a plain VR at once. Everything else goes through `_special`: sequences, bulk
+values, UN, attributes whose VR depends on others, delimiters, and what the standard does not allow but files do.
+
+Lenient where files are: items in implicit VR inside explicit data sets, VR bytes that are no VR, missing
+delimiters, padding behind the data set. Strict where data would be lost: an element must not reach beyond its
+item or the file.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+from dicomweb.encoding.byte_order import BIG, LITTLE
+from dicomweb.encoding.charset import character_set
+from dicomweb.encoding.dictionary import LUT_DESCRIPTORS, ImplicitVrs, resolve_vr, unsigned_count
+from dicomweb.encoding.element import (
+    ITEM,
+    ITEM_END,
+    SEQUENCE_END,
+    UNDEFINED,
+    Coding,
+    Element,
+    header_length,
+    looks_implicit,
+    read_element,
+)
+from dicomweb.encoding.fragments import read_fragments
+from dicomweb.encoding.head import BulkValue, HeadLimits, OverLimit, Truncated, Unreadable
+from dicomweb.encoding.values import BULK_VRS, inline_binary, value_forms
+from dicomweb.encoding.window import NOWHERE, Steps, Window
+from dicomweb.model.query import JsonAttributes
+from dicomweb.model.ranges import ByteRange
+
+DEEPEST = 80
+"""Nesting beyond this is refused whatever the limits say: JSON of three levels an item must stay serialisable."""
+
+_SHORT_LENGTHS = 0xFFFF
+"""UN of this length and more is what writers make of values that do not fit a 16-bit length: it stays UN."""
+_CHARACTER_SET = 0x00080005
+_PIXEL_KEYS = frozenset(("7FE00008", "7FE00009", "7FE00010"))
+_EXTENDED_KEYS = frozenset(("7FE00001", "7FE00002"))
+_NUMBER_OF_FRAMES = "00280008"
+_IMPLICIT_VRS = {order.sign: ImplicitVrs(order) for order in (LITTLE, BIG)}
+_MOST_WARNINGS = 20
+
+
+class ElementReader:
+    """Reads one data set, and whatever is nested in it."""
+
+    def __init__(self, window: Window, limits: HeadLimits) -> None:
+        self.bulk: list[BulkValue] = []
+        self.extended: dict[str, bytes] = {}
+        """Values of Extended Offset Table and its Lengths, by key."""
+        self.warnings: dict[str, None] = {}
+        """In the order they were met, each once."""
+        self._window = window
+        self._limits = limits
+        self._deepest = min(limits.depth, DEEPEST)
+        self._ancestors: list[JsonAttributes] = []
+        """The data set and the items around what is read, the innermost last."""
+        self._path: list[str] = []
+        self._elements_left = limits.elements
+        self._header_end = window.position + limits.header_bytes
+        """Where the header would be too long; every bulk value that is skipped moves it."""
+
+    def warn(self, message: str) -> None:
+        """Note what is odd about the file; no values of attributes in it."""
+        if len(self.warnings) < _MOST_WARNINGS:
+            self.warnings[message] = None
+
+    def data_set(self, into: JsonAttributes, coding: Coding, end: int = NOWHERE) -> Steps:
+        """Read elements into `into` until the absolute offset `end`, an item delimiter, or the end of the file."""
+        self._ancestors.append(into)
+        order, implicit = coding.order, coding.implicit
+        forms, texts, vrs = value_forms(order.sign, coding.text), order.texts, _IMPLICIT_VRS[order.sign]
+        tag_length, tag_vr_length, long = order.tag_length, order.tag_vr_length, order.long
+        character_set_word = order.word(_CHARACTER_SET)
+        elements_left = self._elements_left
+        data, base, at, stop = self._here(end)
+        while True:
+            if at + 12 > stop:
+                self._window.position = base + at
+                if not (yield from self._more_elements(end)):
+                    break
+                data, base, at, stop = self._here(end)
+            start = at + 8
+            if implicit:
+                word, length = tag_length(data, at)
+                form = forms.get(vrs[word])
+            else:
+                word, code, length = tag_vr_length(data, at)
+                form = forms.get(code)
+                if form is not None and form[1] and start + 4 <= stop:
+                    length = long(data, start)[0]
+                    start += 4
+            if form is None or (decode := form[2]) is None:
+                self._window.position = base + at
+                self._elements_left = elements_left
+                if not (yield from self._special(into, coding, end)):
+                    break
+                elements_left = self._elements_left
+                data, base, at, stop = self._here(end)
+            elif start + length > stop:
+                self._window.position = base + at
+                yield from self._await(base + start + length, end)
+                data, base, at, stop = self._here(end)
+                continue
+            else:
+                at = start + length
+                try:
+                    values = decode(data[start:at]) if length else None
+                except (ValueError, struct.error):
+                    into[texts[word]] = self._misfit(form[0], texts[word], data[start:at])
+                else:
+                    into[texts[word]] = {"vr": form[0]} if values is None else {"vr": form[0], "Value": values}
+            if word == character_set_word:
+                coding = self._declared_text(into, coding)
+                forms = value_forms(order.sign, coding.text)
+            elements_left -= 1
+            if elements_left < 0:
+                raise OverLimit(f"more than {self._limits.elements} elements", base + at)
+        self._elements_left = elements_left
+        self._close(into)
+
+    def _here(self, end: int) -> tuple[bytes, int, int, int]:
+        """The window's bytes, their base, where the reader stands in them, and where it may read to."""
+        window = self._window
+        base = window.base
+        return (
+            window.data,
+            base,
+            window.position - base,
+            min(len(window.data), end - base, self._header_end - base),
+        )
+
+    def _close(self, into: JsonAttributes) -> None:
+        """Leave a data set that is read to its end."""
+        self._ancestors.pop()
+        into.pop("", None)  # the text of group lengths is empty, see TagTexts
+        if not LUT_DESCRIPTORS.isdisjoint(into.keys()):
+            for key in LUT_DESCRIPTORS & into.keys():
+                unsigned_count(into[key])
+
+    def _await(self, stop: int, end: int) -> Steps:
+        """Wait until the bytes up to `stop` are there, which lie in an item that ends at `end`."""
+        window = self._window
+        if stop > end:
+            raise Unreadable("an element reaches beyond the item it is in", window.position)
+        if window.ended and stop > window.received:
+            raise Truncated(f"an element reaches {stop - window.received} bytes beyond the file", window.position)
+        if stop > self._header_end:
+            raise OverLimit(f"a header of more than {self._limits.header_bytes} bytes", window.position)
+        yield from window.reach(stop)
+        if stop > window.received:
+            raise Truncated(f"an element reaches {stop - window.received} bytes beyond the file", window.position)
+
+    def _more_elements(self, end: int) -> Generator[None, None, bool]:
+        """Wait for the next element of the data set; False if it has come to its end."""
+        window = self._window
+        if window.position + 8 > end:
+            if window.position < end:
+                self.warn("an item is longer than its elements")
+                yield from self._await(end, end)
+                window.position = end
+            return False
+        if window.position + 8 > self._header_end:
+            raise OverLimit(f"a header of more than {self._limits.header_bytes} bytes", window.position)
+        yield from window.reach(min(window.position + 12, end))
+        left = window.received - window.position
+        if left >= 8:
+            return True
+        if left < 0 or len(self._ancestors) > 1:
+            raise Truncated("the file ends within a value", window.received)
+        if any(window.rest()):
+            raise Truncated("the file ends within an element", window.received)
+        if left:
+            self._ignore_rest("zeros follow the data set")
+        return False
+
+    def _ignore_rest(self, warning: str) -> None:
+        self.warn(warning)
+        self._window.position = NOWHERE
+
+    def _special(self, into: JsonAttributes, coding: Coding, end: int) -> Generator[None, None, bool]:
+        """Read the element at the window's position, which has no plain VR; False if the data set ends there."""
+        window = self._window
+        yield from self._await(window.position + header_length(window, window.position, coding), end)
+        element = read_element(window, window.position, coding)
+        if element.tag >> 16 in (0xFFFE, 0):
+            return self._no_attribute(element, into)
+        if not element.vr and not coding.implicit:
+            self.warn(f"the VR of ({element.key[:4]},{element.key[4:]}) is none")
+        undefined = element.length == UNDEFINED
+        vr = element.vr
+        if not vr or (vr == "UN" and (undefined or element.length < _SHORT_LENGTHS or element.tag >> 16 & 1)):
+            vr = resolve_vr(element.tag, self._ancestors, undefined_length=undefined) or "UN"
+        window.position = element.start
+        encapsulated = undefined and vr in BULK_VRS and vr != "UN"
+        if encapsulated and (not coding.implicit or element.key in _PIXEL_KEYS):
+            yield from self._encapsulated(into, element.key, vr, coding)
+        elif undefined or vr == "SQ":
+            if element.vr == "UN":
+                coding = replace(
+                    coding, order=LITTLE
+                )  # and in implicit VR, as its items show (PS3.5 6.2.2 note 2)
+            yield from self._sequence(into, element, coding, end)
+        elif vr in BULK_VRS:
+            yield from self._bulk(into, element, vr, coding, end)
+        else:
+            yield from self._plain(into, element, vr, coding, end)
+        return True
+
+    def _no_attribute(self, element: Element, into: JsonAttributes) -> bool:
+        """Deal with a delimiter, or with a group that has no place in a data set; False if the data set ends."""
+        nested = len(self._ancestors) > 1
+        if element.tag == ITEM_END and nested:
+            self._window.position = element.start
+            return False
+        if element.tag in (ITEM, SEQUENCE_END) and nested:
+            self.warn("the delimiter of an item is missing")
+            return False
+        if element.tag >> 16 == 0 and not nested:
+            # zeros or garbage behind the last element; a command set does not stand in a file (PS3.10 7)
+            self._ignore_rest("bytes that are no elements follow the data set")
+            return False
+        self.warn("an item or a delimiter stands outside a sequence")
+        self._window.position = element.start
+        return True
+
+    def _sequence(self, into: JsonAttributes, element: Element, coding: Coding, end: int) -> Steps:
+        """Read the items of a sequence (PS3.5 7.5)."""
+        if element.length != UNDEFINED:
+            if element.end > end:
+                raise Unreadable("a sequence reaches beyond the item it is in", element.start)
+            end = element.end
+        if len(self._ancestors) > self._deepest:
+            raise OverLimit(f"sequences nested more than {self._deepest} deep", element.start)
+        window, order = self._window, coding.order
+        items: list[JsonAttributes] = []
+        # an empty sequence has no Value, an empty item is an empty object (PS3.18 F.2.5)
+        into[element.key] = {"vr": "SQ", "Value": items} if element.length else {"vr": "SQ"}
+        self._path += (element.key, "")
+        while window.position < end:
+            yield from self._await(window.position + 8, end)
+            word, length = order.tag_length(window.data, window.position - window.base)
+            tag = order.word(word)
+            if tag != ITEM and (tag not in (SEQUENCE_END, ITEM_END) or length):
+                raise Unreadable("an item of a sequence was expected", window.position)
+            window.position += 8
+            if tag == SEQUENCE_END:
+                break
+            if tag == ITEM_END:
+                self.warn("an item of defined length has a delimiter")
+                continue
+            items.append({})
+            self._path[-1] = str(len(items))
+            yield from self._item(items[-1], coding, length, end)
+        if not items:
+            into[element.key] = {"vr": "SQ"}
+        del self._path[-2:]
+
+    def _item(self, into: JsonAttributes, coding: Coding, length: int, end: int) -> Steps:
+        """Read an item behind its tag and length."""
+        window = self._window
+        self._elements_left -= 1
+        if length != UNDEFINED:
+            if window.position + length > end:
+                raise Unreadable("an item reaches beyond its sequence", window.position)
+            end = window.position + length
+        if not coding.implicit and end - window.position >= 8:
+            yield from self._await(window.position + 8, end)
+            if looks_implicit(window, window.position, coding):
+                self.warn("an item of an explicit data set is in implicit VR")
+                coding = replace(coding, implicit=True)
+        yield from self.data_set(into, coding, end)
+
+    def _encapsulated(self, into: JsonAttributes, key: str, vr: str, coding: Coding) -> Steps:
+        """Read an encapsulated value (PS3.5 A.4)."""
+        window = self._window
+        begin = window.position
+        frames = into.get(_NUMBER_OF_FRAMES, {}).get("Value") or [1]
+        fragments, delimited = yield from read_fragments(window, coding, self._limits, open_end=not self._path)
+        if not delimited:
+            if len(fragments.starts) < (frames[0] if isinstance(frames[0], int) else 1):
+                raise Truncated("the file ends within Pixel Data", window.position)
+            self.warn("Pixel Data ends without a delimiter")
+        self._header_end += window.position - begin
+        self._keep_bulk(into, key, BulkValue((*self._path, key), vr, fragments))
+
+    def _bulk(self, into: JsonAttributes, element: Element, vr: str, coding: Coding, end: int) -> Steps:
+        """Read a value of a bulk VR if it is short, skip it if it is not."""
+        window, key, length = self._window, element.key, element.length
+        if element.end > end:
+            raise Unreadable("an element reaches beyond the item it is in", element.start)
+        extended = key in _EXTENDED_KEYS and not self._path
+        pixel = key in _PIXEL_KEYS and not self._path
+        inline = length <= self._limits.inline_bytes and not pixel
+        if extended:
+            if length > 8 * self._limits.fragments:
+                raise OverLimit(
+                    f"an Extended Offset Table of more than {self._limits.fragments} frames", element.start
+                )
+            self._header_end += length
+        value = b""
+        if inline or extended:
+            yield from self._await(element.end, end)
+            value = window.data[element.start - window.base : element.end - window.base]
+        window.position = element.end
+        if extended:
+            self.extended[key] = value
+        if not length:
+            into[key] = {"vr": vr}
+        elif inline:
+            into[key] = {"vr": vr, "InlineBinary": inline_binary(value, vr, big_endian=coding.order.big)}
+        else:
+            self._header_end += 0 if extended else length
+            span = ByteRange(element.start, element.end)
+            self._keep_bulk(into, key, BulkValue((*self._path, key), vr, span))
+
+    def _keep_bulk(self, into: JsonAttributes, key: str, value: BulkValue) -> None:
+        self.bulk.append(value)
+        into[key] = {"vr": value.vr, "BulkDataURI": "/".join(value.path)}
+
+    def _plain(self, into: JsonAttributes, element: Element, vr: str, coding: Coding, end: int) -> Steps:
+        """Read a value whose VR the bytes do not say."""
+        window = self._window
+        yield from self._await(element.end, end)
+        value = window.data[element.start - window.base : element.end - window.base]
+        window.position = element.end
+        decode = value_forms(coding.order.sign, coding.text)[vr.encode()].decode
+        try:
+            values = decode(value) if decode and value else None
+        except (ValueError, struct.error):
+            into[element.key] = self._misfit(vr, element.key, value)
+        else:
+            into[element.key] = {"vr": vr} if values is None else {"vr": vr, "Value": values}
+        if element.tag & 0xFFFF == 0:
+            del into[element.key]
+
+    def _misfit(self, vr: str, key: str, value: bytes) -> dict[str, Any]:
+        """A value of a length that its VR does not have is told as bytes of unknown meaning."""
+        self.warn(f"the length of ({key[:4]},{key[4:]}) is none that {vr} can have")
+        return {"vr": "UN", "InlineBinary": inline_binary(value, "UN", big_endian=False)}
+
+    def _declared_text(self, into: JsonAttributes, coding: Coding) -> Coding:
+        """The coding of what follows Specific Character Set."""
+        values = into.get(f"{_CHARACTER_SET:08X}", {}).get("Value", ())
+        text, known = character_set(tuple(value or "" for value in values))
+        if not known:
+            self.warn("Specific Character Set has a term that is not defined")
+        return replace(coding, text=text)
