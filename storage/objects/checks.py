@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections import Counter
+from pathlib import Path
 from uuid import uuid4
 
-from storage.objects.contract import ObjectExists, ObjectStore
+from storage.objects.contract import ObjectExists, ObjectStore, StoreUnavailable
+from storage.objects.local import LocalStore
 
 RACERS = 8
 """Creators of one key at a time."""
@@ -13,6 +17,8 @@ ROUNDS = 3
 """Keys raced for."""
 FOLDER = "checks"
 """First name of the keys that are created and deleted again."""
+CONTESTED = 200
+"""Keys that processes race for in a folder."""
 
 
 async def check_conditional_writes(store: ObjectStore) -> bool:
@@ -40,8 +46,66 @@ async def _race(store: ObjectStore, key: str) -> bool:
             return None
         return data
 
-    # one after the others, too: a store that takes no notice of the condition may still be slow enough to race
-    outcomes = await asyncio.gather(*map(create, range(RACERS)))
+    results = await asyncio.gather(*map(create, range(RACERS)), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    outcomes = [result for result in results if not isinstance(result, BaseException)]
+    # and one that comes late, in case the store was so slow that none of them met
     outcomes.append(await create(RACERS))
     winners = [data for data in outcomes if data is not None]
     return len(winners) == 1 and await store.get(key) == winners[0]
+
+
+async def check_shared_folder(root: Path, *, processes: int = 2) -> bool:
+    """Whether of several processes racing for keys in a folder exactly one gets each.
+
+    Some network file systems do not promise that, or not to two machines; run it on each of them at once for the
+    whole truth. Leaves nothing behind. Raises StoreUnavailable if a process fails.
+    """
+    run = uuid4().hex
+    running = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "storage.objects.checks",
+            str(root.absolute()),  # noqa: ASYNC240 - asks for the working directory, nothing that blocks
+            run,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
+        for _ in range(processes)
+    ]
+    for process in running:
+        assert process.stdout is not None
+        await process.stdout.readline()  # it is ready; none starts before all are
+    printed = await asyncio.gather(*(process.communicate(b"go\n") for process in running))
+    if any(process.returncode for process in running):
+        raise StoreUnavailable(FOLDER, "a racing process failed")
+    won = Counter(number for out, _ in printed for number in out.split())
+    async with LocalStore(root) as store:
+        for key in _contested(run):
+            await store.delete(key)
+    return len(won) == CONTESTED and set(won.values()) == {1}
+
+
+def _contested(run: str) -> list[str]:
+    return [f"{FOLDER}/{run}/{number}" for number in range(CONTESTED)]
+
+
+async def _compete(root: Path, run: str) -> None:
+    """Try to create every contested key, and print the numbers of those that were got."""
+    async with LocalStore(root) as store:
+        for number, key in enumerate(_contested(run)):
+            try:
+                await store.put(key, [b"mine"], create=True)
+            except ObjectExists:
+                continue
+            print(number)
+
+
+if __name__ == "__main__":
+    print("ready", flush=True)
+    sys.stdin.readline()
+    asyncio.run(_compete(Path(sys.argv[1]), sys.argv[2]))
