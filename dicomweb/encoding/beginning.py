@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from dicomweb.encoding.byte_order import BIG, LITTLE, ByteOrder
+from dicomweb.encoding.byte_order import BIG, LITTLE
 from dicomweb.encoding.charset import DEFAULT
 from dicomweb.encoding.element import UNDEFINED, Coding, header_length, is_letters, looks_implicit, read_element
 from dicomweb.encoding.head import NotDicom, OverLimit, Truncated
@@ -31,6 +31,7 @@ _IMPLICIT = frozenset((IMPLICIT_LITTLE, "1.2.840.113619.5.2"))
 EXPLICIT = Coding(LITTLE, implicit=False, text=DEFAULT)
 _PREFIX = b"DICM"
 _PREFIX_AT = 128
+_META_GROUP = b"\x02\0"
 _MOST_META = 1 << 20
 """Bytes of File Meta Information at most: it has some hundreds."""
 _LONGEST_FIRST = 1 << 16
@@ -53,13 +54,15 @@ def find_data_set(window: Window) -> Generator[None, None, Beginning]:
 
     Raises NotDicom, Truncated, OverLimit.
     """
-    yield from window.reach(_PREFIX_AT + len(_PREFIX))
-    if window.data[_PREFIX_AT : _PREFIX_AT + len(_PREFIX)] == _PREFIX:
-        meta = _PREFIX_AT + len(_PREFIX)
+    after = _PREFIX_AT + len(_PREFIX)
+    yield from window.reach(after + 2)
+    data = window.data
+    if data[_PREFIX_AT:after] == _PREFIX and (data[after : after + 2] == _META_GROUP or not _begins_bare(data)):
+        meta = after
     else:
-        meta = len(_PREFIX) if window.data.startswith(_PREFIX) else 0
+        meta = len(_PREFIX) if data.startswith(_PREFIX) else 0
     end = yield from _end_of_meta(window, meta)
-    if end == window.received and end <= _PREFIX_AT + len(_PREFIX):
+    if end == window.received and end <= after:
         raise NotDicom("the file holds no elements", end)
     return Beginning(meta, end, marked=meta > 0 or end > meta)
 
@@ -74,7 +77,7 @@ def _end_of_meta(window: Window, begin: int) -> Generator[None, None, int]:
     at = begin
     while True:
         yield from window.reach(at + 12)
-        if window.received < at + 8 or window.data[at : at + 2] != b"\x02\0":
+        if window.received < at + 8 or window.data[at : at + 2] != _META_GROUP:
             return at
         coding = Coding(LITTLE, implicit=looks_implicit(window, at, EXPLICIT), text=DEFAULT)
         if window.received < at + header_length(window, at, coding):
@@ -99,11 +102,10 @@ def data_set_coding(first: bytes, declared: str, beginning: Beginning) -> tuple[
         if not beginning.marked:
             raise NotDicom("a file of less than one element", beginning.data_set_offset)
         return coding, True
-    explicit = is_letters(first[4:6])
-    order = BIG if explicit and _looks_big(first) else LITTLE
-    if not beginning.marked and not _is_plausible(first, order, explicit=explicit):
+    if not beginning.marked and not _begins_bare(first):
         raise NotDicom("neither DICM at byte 128 nor an element at the beginning", beginning.data_set_offset)
-    observed = Coding(order, not explicit, DEFAULT)
+    explicit = is_letters(first[4:6])
+    observed = Coding(BIG if explicit and _looks_big(first) else LITTLE, not explicit, DEFAULT)
     return observed, not declared or observed == coding
 
 
@@ -119,8 +121,10 @@ def _looks_big(first: bytes) -> bool:
     return element == 0 or public_vr(group_little << 16 | element) is None
 
 
-def _is_plausible(first: bytes, order: ByteOrder, *, explicit: bool) -> bool:
-    """Whether a file without any mark begins with an element that files begin with."""
+def _begins_bare(first: bytes) -> bool:
+    """Whether these bytes begin with an element that files without preamble and meta information begin with."""
+    explicit = is_letters(first[4:6])
+    order = BIG if explicit and _looks_big(first) else LITTLE
     word, length = order.tag_length(first, 0)
     tag = order.word(word)
     if tag >> 16 < 2 or public_vr(tag) is None:

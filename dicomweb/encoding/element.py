@@ -8,6 +8,7 @@ from dicomweb.encoding.byte_order import ByteOrder
 from dicomweb.encoding.charset import DEFAULT, CharacterSet
 from dicomweb.encoding.values import value_forms
 from dicomweb.encoding.window import Window
+from dicomweb.model.tags import public_vr
 
 UNDEFINED = 0xFFFFFFFF
 """The length that means: until a delimiter."""
@@ -74,14 +75,21 @@ def read_element(window: Window, offset: int, coding: Coding) -> Element:
 
 
 def looks_implicit(window: Window, offset: int, coding: Coding) -> bool:
-    """Whether what begins at the absolute offset, in an explicit data set, begins with an implicit element.
+    """Whether the elements at the absolute offset are in implicit VR, told from the first of them.
 
-    Nothing allows that but UN of undefined length (PS3.5 6.2.2), yet writers do it. A length whose lower half
-    reads as two letters would be of more than 16 kB, which no first element has.
+    Items can be in another form than the data set around them. The standard wants that for UN of undefined length
+    (PS3.5 6.2.2), writers do it elsewhere, in both directions. A length whose lower half reads as letters would
+    be of more than 16 kB, which no first element has; to be taken for explicit in implicit surroundings they
+    have to be the VR of just that attribute.
     """
     at = offset - window.base
-    word, _ = coding.order.tag_length(window.data, at)
-    return coding.order.word(word) >> 16 != 0xFFFE and not is_letters(window.data[at + 4 : at + 6])
+    tag = coding.order.word(coding.order.tag_length(window.data, at)[0])
+    code = window.data[at + 4 : at + 6]
+    if tag >> 16 == 0xFFFE:
+        return coding.implicit
+    if not coding.implicit:
+        return not is_letters(code)
+    return code not in _FORMS or public_vr(tag) not in (None, code.decode("ascii"))
 
 
 def is_letters(code: bytes) -> bool:

@@ -273,11 +273,12 @@ class ElementReader:
             if window.position + length > end:
                 raise Unreadable("an item reaches beyond its sequence", window.position)
             end = window.position + length
-        if not coding.implicit and end - window.position >= 8:
+        if end - window.position >= 8:
             yield from self._await(window.position + 8, end)
-            if looks_implicit(window, window.position, coding):
-                self.warn("an item of an explicit data set is in implicit VR")
-                coding = replace(coding, implicit=True)
+            implicit = looks_implicit(window, window.position, coding)
+            if implicit != coding.implicit:
+                self.warn("an item has explicit VR in an implicit data set, or the reverse")
+                coding = replace(coding, implicit=implicit)
         yield from self.data_set(into, coding, end)
 
     def _encapsulated(self, into: JsonAttributes, key: str, vr: str, coding: Coding) -> Steps:
