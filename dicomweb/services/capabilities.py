@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
-from dicomweb.services.conditional import CACHING
+from dicomweb.services.conditional import CACHE_CONTROL
 from dicomweb.services.handler import Handler
 from dicomweb.wire.exchange import Answer, Request
 from dicomweb.wire.negotiation import (
@@ -98,7 +98,12 @@ class Capabilities:
         """The description, as WADL or JSON."""
         chosen = choose(accepted_by(request), _OFFERS)
         describe = describe_json if chosen.media in (JSON, DICOM_JSON) else describe_wadl
-        headers = (("Content-Type", chosen.media), ("Allow", ", ".join(allowed_methods("/"))), *CACHING)
+        headers = (
+            ("Content-Type", chosen.media),
+            ("Allow", ", ".join(allowed_methods("/"))),
+            ("Vary", "Accept"),
+            CACHE_CONTROL,
+        )
         return Answer(200, headers, describe(request.root), compressible=True)
 
 

@@ -11,20 +11,20 @@ from dicomweb.wire.exchange import Answer, Request
 
 Headers = tuple[tuple[str, str], ...]
 
-CACHING: Headers = (("Vary", "Accept"), ("Cache-Control", "private, no-cache"))
+CACHE_CONTROL = ("Cache-Control", "private, no-cache")
 """A copy may be kept by the browser alone, and is asked for again each time: an instance may be replaced or
 deleted, and a 304 costs next to nothing."""
 
 
-def caching(tag: str) -> Headers:
-    """The header fields of a representation with that ETag."""
-    return (("ETag", tag), *CACHING)
+def caching(tag: str, *, vary: str = "Accept") -> Headers:
+    """The header fields of a representation with that ETag, chosen by the fields named in `vary`."""
+    return (("ETag", tag), ("Vary", vary), CACHE_CONTROL)
 
 
-def not_modified(request: Request, tag: str) -> Answer | None:
+def not_modified(request: Request, tag: str, *, vary: str = "Accept") -> Answer | None:
     """304 if the client holds what the ETag names."""
     field = request.header("if-none-match")
-    return Answer(304, caching(tag)) if field and none_match(field, tag) else None
+    return Answer(304, caching(tag, vary=vary)) if field and none_match(field, tag) else None
 
 
 def single_part(

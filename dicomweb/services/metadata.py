@@ -19,7 +19,7 @@ from dicomweb.model.instance import Header
 from dicomweb.model.keys import Scope
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.byte_cache import ByteCache
-from dicomweb.services.conditional import CACHING, not_modified
+from dicomweb.services.conditional import caching, not_modified
 from dicomweb.services.handler import Handler
 from dicomweb.wire.conditional import etag
 from dicomweb.wire.content_coding import IDENTITY, choose_coding, encode
@@ -42,6 +42,7 @@ _OFFERS = (
     Representation(DICOM_XML, True),
 )
 _INSTANCE_OFFERS = (*_OFFERS, Representation(DICOM_XML, False))
+_VARY = "Accept, Accept-Encoding"
 _AVAILABLE_SYNTAXES = "00083002"
 _AVAILABLE_NAME = b'"00083002":'
 _URI = b'"BulkDataURI":"'
@@ -75,10 +76,10 @@ class Metadata:
         revision = await self._archive.series_revision(scope)
         coding = IDENTITY if chosen.media == DICOM_XML else choose_coding(request.header("accept-encoding"))
         tag = etag(self._archive.epoch, revision, f"{chosen} {coding} {request.root}", weak=True)
-        unchanged = not_modified(request, tag)
+        unchanged = not_modified(request, tag, vary=_VARY)
         if unchanged is not None:
             return unchanged
-        headers = (("ETag", tag), ("Vary", "Accept, Accept-Encoding"), *CACHING[1:])
+        headers = caching(tag, vary=_VARY)
         if chosen.media == DICOM_XML:
             return await self._xml(scope, chosen, request.root, headers)
         headers = (("Content-Type", chosen.media), *headers)
