@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -163,20 +163,32 @@ class InstancesTable:
         predicate = f"era IN ({', '.join(str(era) for era in sorted(eras))})"
         self._write(batches, last=last, mode="overwrite", predicate=predicate)
 
-    def _write(self, batches: Callable[[], Iterable[pa.RecordBatch]], **how: Any) -> None:
+    def _write(
+        self,
+        batches: Callable[[], Iterable[pa.RecordBatch]],
+        *,
+        last: int,
+        mode: Literal["append", "overwrite"],
+        predicate: str | None,
+    ) -> None:
+        feed = _Feed(batches)
         try:
             write_deltalake(
                 self._table,
-                pa.RecordBatchReader.from_batches(SCHEMA, _from_thread(batches)),
-                mode=how["mode"],
-                predicate=how["predicate"],
+                pa.RecordBatchReader.from_batches(SCHEMA, feed.batches()),
+                mode=mode,  # type: ignore[arg-type]  # the overloads know each mode alone
+                predicate=predicate,
                 writer_properties=_writer(),
                 commit_properties=CommitProperties(
-                    app_transactions=[Transaction(APPLICATION, how["last"])], max_commit_retries=0
+                    app_transactions=[Transaction(APPLICATION, last)], max_commit_retries=0
                 ),
             )
         except CommitFailedError as error:
             raise Conflict from error
+        except DeltaError as error:
+            if feed.error is not None:
+                raise feed.error from error
+            raise DamagedTable(f"the checkpoint table cannot be written: {error}") from error
 
     def vacuum_if_due(self) -> None:
         """Now and then delete files that no version of the last 30 days has."""
@@ -207,33 +219,42 @@ def _writer() -> WriterProperties:
     )
 
 
-def _from_thread(batches: Callable[[], Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """The batches, made in a thread of their own: delta-rs asks for them in one of its threads, in which it
-    cannot be called for the rows that are there."""
-    ready: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(1)
-    given_up = threading.Event()
+class _Feed:
+    """Batches made in a thread of their own: delta-rs asks for them in one of its threads, in which it cannot be
+    called for the rows that are there."""
 
-    def hand_over(item: pa.RecordBatch | BaseException | None) -> bool:
-        while not given_up.is_set():
+    def __init__(self, make: Callable[[], Iterable[pa.RecordBatch]]) -> None:
+        self._make = make
+        self._ready: queue.Queue[pa.RecordBatch | None] = queue.Queue(1)
+        self._given_up = threading.Event()
+        self.error: Exception | None = None
+        """Why there are no more batches, if that was a fault."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The batches, in the thread that asks for them."""
+        threading.Thread(target=self._run, name="rows", daemon=True).start()
+        try:
+            while (batch := self._ready.get()) is not None:
+                yield batch
+            if self.error is not None:
+                raise self.error
+        finally:
+            self._given_up.set()
+
+    def _run(self) -> None:
+        try:
+            for batch in self._make():
+                if not self._hand_over(batch):
+                    return
+        except Exception as error:
+            self.error = error
+        self._hand_over(None)
+
+    def _hand_over(self, batch: pa.RecordBatch | None) -> bool:
+        while not self._given_up.is_set():
             try:
-                ready.put(item, timeout=0.2)
+                self._ready.put(batch, timeout=0.2)
             except queue.Full:
                 continue
             return True
         return False
-
-    def make() -> None:
-        try:
-            if all(hand_over(batch) for batch in batches()):
-                hand_over(None)
-        except BaseException as error:
-            hand_over(error)
-
-    threading.Thread(target=make, name="rows", daemon=True).start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        given_up.set()

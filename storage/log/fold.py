@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from storage.layout import TABLE
 from storage.log.delta import ROW_GROUP, Conflict, InstancesTable, Place, place_of
-from storage.log.errors import DamagedTable, FoldFailed
+from storage.log.errors import DamagedEntry, DamagedTable, FoldFailed
 from storage.log.folding import FoldPlan, apply_fates, plan_fold, plan_touched
 from storage.log.journal import Journal
 from storage.log.rows import place_events, sorted_batches, with_columns
@@ -65,7 +65,12 @@ async def fold(
     while True:
         snapshot = table.snapshot()
         done = replace(done, last=snapshot.last)
-        entries = await journal.read_rows(snapshot.last, until=until, most_bytes=limits.chunk_bytes)
+        try:
+            entries = await journal.read_rows(snapshot.last, until=until, most_bytes=limits.chunk_bytes)
+        except DamagedEntry:
+            if not done.entries:
+                raise
+            return done, snapshot
         if not entries:
             return done, snapshot
         try:
@@ -164,7 +169,14 @@ async def run_job(job: dict[str, Any]) -> dict[str, Any]:
     async with open_store(address) as store:
         if job["action"] == "rebuild":
             await discard(store)
-        folded, snapshot = await fold(store, address, until=job.get("until"))
+        try:
+            folded, snapshot = await fold(store, address, until=job.get("until"))
+        except DamagedTable:
+            # A power cut can tear a table in a folder; in a bucket it cannot, and other nodes may be at it.
+            if not isinstance(address, Folder):
+                raise
+            await discard(store)
+            folded, snapshot = await fold(store, address, until=job.get("until"))
     return {"folded": asdict(folded), "snapshot": snapshot.to_json()}
 
 

@@ -137,14 +137,17 @@ class Versions:
     def remove(self, at: Moment) -> None:
         """A removal covers the instance."""
         for one in self.stored:
-            if one.fate.hidden is None:
+            if one.fate.state not in (State.REMOVED, State.PURGED, State.VOIDED):
                 one.fate = replace(one.fate, hidden=at, changed=at.revision)
         self._settle(at)
 
     def restore(self, removals: Removals, at: Moment) -> None:
         """An undelete, the last of `removals`, covers the instance."""
         for one in self.stored:
-            one.fate = replace(one.fate, hidden=removals.hider(self.key, one.place))
+            if one.fate.state is State.REMOVED:
+                hider = removals.hider(self.key, one.place)
+                changed = at.revision if hider == at else one.fate.changed
+                one.fate = replace(one.fate, hidden=hider, changed=changed)
         self._settle(at)
 
     def void(self, version: str, at: Moment) -> None:

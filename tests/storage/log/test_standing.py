@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
+from dicomweb.model.keys import InstanceKey
+from storage.catalog import projection
+from storage.catalog.hot import change_of, version_of
+from storage.log.events import Event, Kind
 from storage.log.standing import Moment, Removals, Removed, Restored, State, Versions
 from tests.storage.log.make import NOON, key
+from tests.storage.log.stories import Row, play, random_log
 
 
 class Story:
@@ -111,3 +117,49 @@ def test_a_version_tells_the_entry_that_changed_it_last() -> None:
     story = Story().store("a").remove().restore(2)
 
     assert [one.fate.changed for one in story.versions.stored] == [3]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_table_and_the_catalog_go_by_the_same_rules(seed: int) -> None:
+    log = random_log(seed, entries=60)
+
+    assert play(log) == _by_the_catalog(log)
+
+
+def _by_the_catalog(log: Sequence[Sequence[Event]]) -> dict[str, Row]:
+    instances: dict[InstanceKey, projection.Versions] = {}
+    histories: dict[str, projection.History] = {}
+    for number, events in enumerate(log, 1):
+        for ordinal, event in enumerate(events):
+            if event.scope is None:
+                continue
+            at, position = projection.Moment(number, event.time), projection.Position(number, ordinal)
+            history = histories.get(event.scope.study, projection.History())
+            if event.stored is not None:
+                new = version_of(event.stored, event, number, ordinal, row=0)
+                instances[event.stored.key] = projection.store(instances.get(event.stored.key, ()), new)
+                continue
+            if event.kind is Kind.REMOVED:
+                removal = projection.Removed(position, event.scope, event.time)
+                history = projection.History((*history.removed, removal), history.restored)
+            elif event.kind is Kind.RESTORED:
+                undo = projection.Restored(position, event.target, event.scope)
+                history = projection.History(history.removed, (*history.restored, undo))
+            histories[event.scope.study] = history
+            for covered in [one for one in instances if event.scope.covers(one)]:
+                if event.kind is Kind.RESTORED:
+                    instances[covered] = projection.restore(instances[covered], history, at)
+                elif change := change_of(event, at):
+                    instances[covered] = change(instances[covered])
+    return {
+        one.instance.version: Row(
+            {"HIDDEN": "removed"}.get(one.standing.name, one.standing.name.lower()),
+            one.until and one.until.revision,
+            one.hidden and one.hidden.revision,
+            one.purged or None,
+            one.voided or None,
+            one.changed,
+        )
+        for versions in instances.values()
+        for one in versions
+    }
