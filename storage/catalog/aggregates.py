@@ -7,6 +7,7 @@ it is counted anew from all of them. A study is always added up from its series.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,9 +23,8 @@ from storage.catalog.hashes import hash_uid
 from storage.catalog.schema import level_columns, name_columns
 from storage.log.events import ColumnValue
 
-_PARENT_COLUMNS = tuple(column.name for column in (*level_columns(Level.STUDY), *level_columns(Level.SERIES)))
-_STUDY_NAMES = tuple(column.name for column in level_columns(Level.STUDY))
-_SERIES_NAMES = tuple(column.name for column in level_columns(Level.SERIES))
+_NAMES = {level: tuple(column.name for column in level_columns(level)) for level in Level}
+_PARENT_COLUMNS = (*_NAMES[Level.STUDY], *_NAMES[Level.SERIES])
 _AGREEING = (
     "patient_id",
     "issuer_of_patient_id",
@@ -44,20 +44,49 @@ def parent_attributes(columns: Mapping[str, ColumnValue]) -> str:
     ).decode()
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
+def _parsed(attributes: str) -> Mapping[str, ColumnValue]:
+    """The inverse of `parent_attributes`."""
+    found: dict[str, ColumnValue] = orjson.loads(attributes)
+    return found
+
+
+@lru_cache(maxsize=512)
 def identity_print(attributes: str) -> int:
     """A hash of what instances of one study agree about; `attributes` as `parent_attributes` gives them."""
-    values = orjson.loads(attributes)
+    values = _parsed(attributes)
     return hash_uid("\x1f".join(str(values.get(name, "")) for name in _AGREEING))
 
 
 def request_attributes(header: bytes) -> str | None:
     """What is told of RequestAttributesSequence, as JSON, None if the header has none."""
-    if b'"00400275"' not in header:
-        return None
-    items = orjson.loads(header).get(told.REQUESTS, {}).get("Value") or []
+    sequence = _top_level(header, told.REQUESTS)
+    items = (sequence or {}).get("Value") or []
     kept = [{tag: item[tag] for tag in told.REQUEST_ATTRIBUTES if tag in item} for item in items if item]
     return orjson.dumps({"vr": "SQ", "Value": kept}).decode() if kept else None
+
+
+def _top_level(header: bytes, tag: str) -> dict[str, Any] | None:
+    """An element of a header. Parses only its text where that is plain: a header is long, and this is asked of each."""
+    name = f'"{tag}":'.encode()
+    at = header.find(name)
+    if at < 0:
+        return None
+    begin = at + len(name)
+    if header.count(b"{", 0, at) - header.count(b"}", 0, at) == 1:
+        try:
+            found, _ = _DECODER.raw_decode(header[begin : begin + _PLAIN].decode(errors="ignore"))
+        except json.JSONDecodeError:
+            pass
+        else:
+            return found if isinstance(found, dict) else None
+    parsed = orjson.loads(header).get(tag)
+    return parsed if isinstance(parsed, dict) else None
+
+
+_DECODER = json.JSONDecoder()
+_PLAIN = 4096
+"""Bytes of an element that is parsed by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +158,7 @@ class SeriesRow:
 
     def values(self) -> tuple[Any, ...]:
         """The row as `schema.SERIES` has it."""
-        found = orjson.loads(self.attributes)
+        found = _parsed(self.attributes)
         return (
             self.no,
             self.study_no,
@@ -199,7 +228,7 @@ def study_values(no: int, uid: str, series: Iterable[SeriesRow]) -> tuple[Any, .
     modalities = {_modality(one) for one in shown} - {""}
     for one in shown:
         _join(study, one)
-    found = orjson.loads(study.attributes)
+    found = _parsed(study.attributes)
     return (
         no,
         uid,
@@ -266,8 +295,7 @@ def _aggregates(row: SeriesRow) -> tuple[Any, ...]:
 
 
 def _searched(level: Level, found: Mapping[str, ColumnValue]) -> tuple[ColumnValue, ...]:
-    names = _STUDY_NAMES if level is Level.STUDY else _SERIES_NAMES
-    values: list[ColumnValue] = [found.get(name) for name in names]
+    values = list(map(found.get, _NAMES[level]))
     for column in name_columns(level):
         value = found.get(column.name)
         values += _name_columns(value) if isinstance(value, str) else (None, None)
@@ -279,13 +307,8 @@ def _name_columns(value: str) -> tuple[str, str]:
     return fold_name(value), joined_words(name_words(value))
 
 
-@lru_cache(maxsize=256)
-def _modality_of(attributes: str) -> str:
-    return str(orjson.loads(attributes).get("modality", ""))
-
-
 def _modality(row: SeriesRow) -> str:
-    return _modality_of(row.attributes)
+    return str(_parsed(row.attributes).get("modality", ""))
 
 
 def _newest(found: Mapping[str, ColumnValue]) -> int:
@@ -296,7 +319,9 @@ def _newest(found: Mapping[str, ColumnValue]) -> int:
     return int(digits) * 1_000_000 + int(moment.ljust(6, "0"))
 
 
-def _text(values: Iterable[str]) -> str | None:
+def _text(values: set[str]) -> str | None:
+    if len(values) == 1:
+        return next(iter(values)) or None
     return "\\".join(sorted(value for value in values if value)) or None
 
 

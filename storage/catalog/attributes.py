@@ -6,6 +6,7 @@ The values of a column are text as `storage.log.columns` joins them, or a whole 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from dicomweb.model.keys import Level
@@ -103,20 +104,25 @@ def _name(text: str) -> dict[str, str] | None:
     return {name: group for name, group in groups.items() if group} or None
 
 
+@cache
+def _told_columns(level: Level) -> tuple[tuple[str, str, str, bool], ...]:
+    required = REQUIRED[level]
+    return tuple((column.name, column.tag, column.vr, column.tag in required) for column in level_columns(level))
+
+
 def elements(level: Level, values: Mapping[str, ColumnValue]) -> JsonAttributes:
     """The columns of a level as DICOM JSON; those without a value only where the standard wants them told."""
-    required = REQUIRED[level]
     return {
-        column.tag: element(column.vr, values.get(column.name))
-        for column in level_columns(level)
-        if values.get(column.name) is not None or column.tag in required
+        tag: element(vr, value)
+        for name, tag, vr, required in _told_columns(level)
+        if (value := values.get(name)) is not None or required
     }
 
 
 def valued_elements(level: Level, values: Mapping[str, ColumnValue]) -> JsonAttributes:
     """The columns of a level that have a value as DICOM JSON."""
     return {
-        column.tag: element(column.vr, value)
-        for column in level_columns(level)
-        if (value := values.get(column.name)) is not None
+        tag: element(vr, value)
+        for name, tag, vr, _ in _told_columns(level)
+        if (value := values.get(name)) is not None
     }

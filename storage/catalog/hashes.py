@@ -9,7 +9,7 @@ A hash that is not there proves that the UID is new; one that is there only says
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ def hash_uid(uid: str) -> int:
 class KnownHashes:
     """A set of 64-bit hashes that only grows. Used on the event loop; `folded` may run in a thread."""
 
-    def __init__(self, hashes: Iterable[int] | NDArray[Any] = ()) -> None:
+    def __init__(self, hashes: Sequence[int] | NDArray[Any] = ()) -> None:
         self._sorted: Hashes = np.unique(np.asarray(hashes, dtype=np.uint64))
         self._recent: set[int] = set()
 
@@ -58,5 +58,5 @@ class KnownHashes:
 
 def fold(known: Hashes, recent: frozenset[int]) -> Hashes:
     """The sorted hashes of both."""
-    fresh = np.fromiter(recent, dtype=np.uint64, count=len(recent))
-    return np.union1d(known, fresh)
+    fresh = np.sort(np.fromiter(recent, dtype=np.uint64, count=len(recent)))
+    return np.insert(known, np.searchsorted(known, fresh), fresh)

@@ -39,6 +39,9 @@ NARROWING = {
 }
 """Keys with a column that usually leave little over."""
 
+_INDEXED = (told.STUDY_INSTANCE, "00100020", "00080050")
+"""Attributes of a study with an index."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -90,6 +93,19 @@ def held(tag: str, level: Level) -> Held | None:
 
 
 @dataclass(frozen=True, slots=True)
+class SortKey:
+    """One expression that matches are sorted by; those without a value come last."""
+
+    expression: str
+    descending: bool = False
+
+    @property
+    def text(self) -> str:
+        """As it stands behind ORDER BY."""
+        return f"{self.expression} {'DESC' if self.descending else 'ASC'} NULLS LAST"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How a query is answered."""
 
@@ -101,7 +117,10 @@ class Plan:
     """Conditions that need headers."""
     lower: Sql
     """For `slow`: what the instances that are looked at must fulfil, over st, se and i."""
-    order: str
+    sort: tuple[SortKey, ...]
+    """A total order."""
+    exact: bool
+    """Whether a key with an index leaves few studies: they are sorted here, since DuckDB's sort would cost more."""
     tell: tuple[str, ...]
     """Tags to be told, as far as columns know them, ascending."""
     parents: tuple[str, ...]
@@ -114,7 +133,13 @@ class Plan:
     def keys(self, more: Sql = TRUE) -> Sql:
         """What stands behind SELECT to find the matches in order; `more` must hold too."""
         where = self._where(more)
-        return Sql(f"FROM {self.origin} WHERE {where.text} ORDER BY {self.order}", where.values)
+        order = ", ".join(key.text for key in self.sort)
+        return Sql(f"FROM {self.origin} WHERE {where.text} ORDER BY {order}", where.values)
+
+    def unordered(self, more: Sql = TRUE) -> Sql:
+        """The same in no order."""
+        where = self._where(more)
+        return Sql(f"FROM {self.origin} WHERE {where.text}", where.values)
 
     def count(self, more: Sql = TRUE) -> Sql:
         """What counts the matches; `more` must hold too."""
@@ -143,6 +168,7 @@ def plan_query(query: Query) -> Plan:
     order = _order(query)
     where = _where(fast, query.level)
     levels = {query.level, *(level for level, _ in fast if level < query.level), *_levels(order, query.level)}
+    indexed = query.level is Level.STUDY and any(fixed(query, tag) for tag in _INDEXED)
     tell, from_header = _told(query)
     return Plan(
         query.level,
@@ -150,7 +176,8 @@ def plan_query(query: Query) -> Plan:
         where,
         tuple(slow),
         all_of([Sql(_SHOWN[Level.INSTANCE]), *(sql for _, sql in fast)]),
-        ", ".join(order),
+        tuple(order),
+        indexed,
         tell,
         _parents(tell, query.level),
         from_header,
@@ -207,29 +234,28 @@ def fixed(query: Query, tag: str) -> bool:
     )
 
 
-def _order(query: Query) -> list[str]:
-    asked = [text for order in query.order if (text := _order_text(order, query.level))]
-    default: list[str] = []
+def _order(query: Query) -> list[SortKey]:
+    asked = [key for order in query.order if (key := _sort_key(order, query.level))]
+    default: list[SortKey] = []
     if query.level is Level.STUDY or not fixed(query, told.STUDY_INSTANCE):
-        default += ["st.newest DESC", "st.uid"]
+        default += [SortKey("st.newest", True), SortKey("st.uid")]
     if query.level is Level.SERIES or (query.level is Level.INSTANCE and not fixed(query, told.SERIES_INSTANCE)):
-        default += ["se.series_number NULLS LAST", "se.uid"]
+        default += [SortKey("se.series_number"), SortKey("se.uid")]
     if query.level is Level.INSTANCE:
-        default += ["i.instance_number NULLS LAST", "i.sop"]
+        default += [SortKey("i.instance_number"), SortKey("i.sop")]
     return [*asked, *default]
 
 
-def _order_text(order: Order, level: Level) -> str | None:
-    """One sort key; None for attributes without a column at this level or above, by which nothing can be sorted."""
+def _sort_key(order: Order, level: Level) -> SortKey | None:
+    """None for attributes without a column at this level or above, by which nothing can be sorted."""
     found = held(order.path[0], level) if len(order.path) == 1 else None
     if found is None or found.level > level:
         return None
-    expression = found.source.folded or found.source.expression
-    return f"{expression} {'DESC' if order.descending else 'ASC'} NULLS LAST"
+    return SortKey(found.source.folded or found.source.expression, order.descending)
 
 
-def _levels(order: Sequence[str], level: Level) -> set[Level]:
-    return {at for at in Level if at < level and any(f"{ALIAS[at]}." in text for text in order)}
+def _levels(order: Sequence[SortKey], level: Level) -> set[Level]:
+    return {at for at in Level if at < level and any(f"{ALIAS[at]}." in key.expression for key in order)}
 
 
 def _level_of(tag: str) -> Level | None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dicomweb.model.keys import Level
@@ -60,11 +61,13 @@ class Table:
         ]
 
 
+@cache
 def level_columns(level: Level) -> tuple[Column, ...]:
     """The searched attributes of a level."""
     return tuple(column for column in COLUMNS if column.level is level)
 
 
+@cache
 def name_columns(level: Level) -> tuple[Column, ...]:
     """The person names among them, which have a folded column and one of words."""
     return tuple(column for column in level_columns(level) if column.vr == "PN")

@@ -6,8 +6,9 @@ time, so that a page of fifty thousand is never there at once. Conditions that n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,18 +18,22 @@ from dicomweb.model.query import Found, JsonAttributes, Query
 from storage.catalog import attributes as told
 from storage.catalog.conditions import FALSE, TRUE, Sql
 from storage.catalog.database import Database, rows_of
+from storage.catalog.docs import DocCache, read_docs
 from storage.catalog.headers import HeaderReader
-from storage.catalog.lookup import numbers, rows_with_places
+from storage.catalog.lookup import rows_with_places
 from storage.catalog.plan import ALIAS, Plan, plan_query
 from storage.catalog.settings import CatalogSettings
 from storage.catalog.slow import SlowSearch
-from storage.catalog.telling import InstanceTeller, merged, page_columns, series_told, study_told
+from storage.catalog.telling import ROW_AT, InstanceTeller, merged, page_columns, series_told, study_told
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _TOGETHER = 500
 """Matches told at a time."""
+
+_FEW = 1000
+"""Matches of an exact key up to which they are sorted here."""
 
 Row = tuple[Any, ...]
 
@@ -39,6 +44,7 @@ class Searcher:
     def __init__(self, database: Database, headers: HeaderReader, settings: CatalogSettings) -> None:
         self._database = database
         self._headers = headers
+        self._describer = Describer()
         self._slow = SlowSearch(database, headers, settings)
 
     async def search(self, query: Query) -> Found:
@@ -55,7 +61,7 @@ class Searcher:
     async def _told(self, plan: Plan, rows: Sequence[Row]) -> AsyncIterator[Sequence[JsonAttributes]]:
         for start in range(0, len(rows), _TOGETHER):
             part = rows[start : start + _TOGETHER]
-            found = await self._database.read(partial(_describe, plan=plan, rows=part))
+            found = await self._database.read(partial(self._describer.describe, plan=plan, rows=part))
             if plan.everything or plan.from_header:
                 found = await self._with_headers(plan, part, found)
             yield found
@@ -63,7 +69,7 @@ class Searcher:
     async def _with_headers(
         self, plan: Plan, rows: Sequence[Row], found: Sequence[JsonAttributes]
     ) -> list[JsonAttributes]:
-        wanted = [row[2] if plan.level is Level.INSTANCE else row[-1] for row in rows]
+        wanted = [row[ROW_AT] for row in rows]
         places = await self._database.read(partial(rows_with_places, rows=wanted))
         known = [row for row in wanted if row in places]
         headers = await self._headers.of_rows([places[row] for row in known], slow=True)
@@ -80,6 +86,8 @@ def _among(level: Level, owners: Sequence[int]) -> Sql:
 
 def _page(cursor: DuckDBPyConnection, *, plan: Plan, more: Sql, limit: int, offset: int) -> tuple[list[Row], int]:
     """The rows of a page in order, and how many match in all."""
+    if plan.exact and (found := _few(cursor, plan, more)) is not None:
+        return found[offset : offset + limit], len(found)
     keys = plan.keys(more)
     sql = f"SELECT {page_columns(plan)} {keys.text} LIMIT {limit:d} OFFSET {offset:d}"
     rows = rows_of(cursor, sql, list(keys.values)) if limit else []
@@ -90,34 +98,52 @@ def _page(cursor: DuckDBPyConnection, *, plan: Plan, more: Sql, limit: int, offs
     return rows, total
 
 
-def _describe(cursor: DuckDBPyConnection, *, plan: Plan, rows: Sequence[Row]) -> list[JsonAttributes]:
-    """What is told of some matches from the catalog's rows."""
-    if plan.level is Level.STUDY:
-        studies = _docs(cursor, "studies", (row[0] for row in rows))
-        found = [study_told(plan, studies[row[0]]) for row in rows]
-        return _with_patients(cursor, plan, found)
-    if plan.level is Level.SERIES:
-        return _describe_series(cursor, plan, [(row[0], row[1]) for row in rows])
-    parents = list(dict.fromkeys((row[0], row[1]) for row in rows))
-    by_series = dict(zip((series for series, _ in parents), _describe_series(cursor, plan, parents), strict=True))
-    teller = InstanceTeller(plan)
-    return [teller.tell(row, by_series[row[0]]) for row in rows]
+def _few(cursor: DuckDBPyConnection, plan: Plan, more: Sql) -> list[Row] | None:
+    """All matches in order; None if they are not few."""
+    keys = plan.unordered(more)
+    sort = ", ".join(key.expression for key in plan.sort)
+    sql = f"SELECT {page_columns(plan)}, {sort} {keys.text} LIMIT {_FEW + 1}"
+    rows = rows_of(cursor, sql, list(keys.values))
+    if len(rows) > _FEW:
+        return None
+    for back, key in enumerate(reversed(plan.sort), start=1):
+        known = [row for row in rows if row[-back] is not None]
+        known.sort(key=itemgetter(-back), reverse=key.descending)
+        rows = known + [row for row in rows if row[-back] is None]
+    return rows
 
 
-def _describe_series(
-    cursor: DuckDBPyConnection, plan: Plan, series: Sequence[tuple[int, int]]
+class Describer:
+    """What is told of matches from the catalog's rows, in a reading thread."""
+
+    def __init__(self) -> None:
+        self._docs = DocCache()
+
+    def describe(self, cursor: DuckDBPyConnection, *, plan: Plan, rows: Sequence[Row]) -> list[JsonAttributes]:
+        """What is told of each, in the same order."""
+        if plan.level is Level.STUDY:
+            studies = self._docs.get(cursor, "studies", ((row[0], row[1]) for row in rows))
+            return _with_patients(cursor, plan, [study_told(plan, orjson.loads(studies[row[0]])) for row in rows])
+        if plan.level is Level.SERIES:
+            series = self._docs.get(cursor, "series", ((row[0], row[1]) for row in rows))
+            return _series(cursor, plan, [(row[0], row[3]) for row in rows], series)
+        parents = list(dict.fromkeys((row[0], row[1]) for row in rows))
+        series = read_docs(cursor, "series", {no for no, _ in parents})
+        told_of = _series(cursor, plan, parents, series)
+        by_series = dict(zip((no for no, _ in parents), told_of, strict=True))
+        teller = InstanceTeller(plan)
+        return [teller.tell(row, by_series[row[0]]) for row in rows]
+
+
+def _series(
+    cursor: DuckDBPyConnection, plan: Plan, series: Sequence[tuple[int, int]], docs: Mapping[int, bytes]
 ) -> list[JsonAttributes]:
     """What is told of series, given by their number and that of their study."""
-    docs = _docs(cursor, "series", (no for no, _ in series))
     if not plan.parents:
-        return [series_told(plan, docs[no], None) for no, _ in series]
-    studies = _docs(cursor, "studies", (study for _, study in series))
-    return [series_told(plan, docs[no], studies[study]) for no, study in series]
-
-
-def _docs(cursor: DuckDBPyConnection, table: str, wanted: Iterable[int]) -> dict[int, JsonAttributes]:
-    found = rows_of(cursor, f"SELECT no, doc FROM {table} WHERE no IN ({numbers(set(wanted))})")
-    return {no: orjson.loads(doc) for no, doc in found}
+        return [series_told(plan, orjson.loads(docs[no]), None) for no, _ in series]
+    found = read_docs(cursor, "studies", {study for _, study in series})
+    studies = {no: orjson.loads(doc) for no, doc in found.items()}
+    return [series_told(plan, orjson.loads(docs[no]), studies[study]) for no, study in series]
 
 
 def _with_patients(cursor: DuckDBPyConnection, plan: Plan, found: list[JsonAttributes]) -> list[JsonAttributes]:

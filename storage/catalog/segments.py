@@ -58,6 +58,7 @@ class HeaderSegments:
         self._writing: int | None = None
         self._reading: dict[int, int] = {}
         self._lock = threading.Lock()
+        self._packer = zstandard.ZstdCompressor(level=1, write_checksum=True)
 
     def open(self) -> None:
         """Look at the files that are there; writing goes on in a new one."""
@@ -94,7 +95,7 @@ class HeaderSegments:
         return places
 
     def _write(self, data: bytes) -> BlockPlace:
-        packed = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(data)
+        packed = self._packer.compress(data)
         if self._writing is None or self._sizes[self._current] + len(packed) > self._segment_bytes:
             self._next_segment()
         assert self._writing is not None

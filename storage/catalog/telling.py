@@ -29,10 +29,14 @@ _BESIDE = ("i.series_no", "i.study_no", "i.row", "i.sop", "i.sop_class", "i.tran
 def page_columns(plan: Plan) -> str:
     """What is selected of each match."""
     if plan.level is Level.STUDY:
-        return "st.no, st.last_row"
+        return "st.no, st.changed, st.last_row"
     if plan.level is Level.SERIES:
-        return "se.no, se.study_no, se.last_row"
+        return "se.no, se.changed, se.last_row, se.study_no"
     return ", ".join((*_BESIDE, *(f'i."{column.name}"' for column in _instance_columns(plan))))
+
+
+ROW_AT = 2
+"""Where the row whose header stands for the match is, in what is selected."""
 
 
 def _instance_columns(plan: Plan) -> tuple[Any, ...]:
