@@ -41,12 +41,16 @@ class Span:
 
 
 def parse_date(text: str) -> Span:
-    """The day `YYYYMMDD`, or `YYYY.MM.DD` as ACR-NEMA wrote it (PS3.5 6.2). Raises BadDate."""
+    """The day `YYYYMMDD`, or `YYYY.MM.DD` as ACR-NEMA wrote it (PS3.5 6.2). Raises BadDate.
+
+    Any month may have 31 days: clients ask for a month as `20230201-20230231`, and the order of days stays right.
+    """
     found = _DATE.fullmatch(text)
     if not found:
         raise BadDate("expected a date YYYYMMDD, or a range of dates a-b, a- or -b")
     year, month, day = (part for part in found.groups() if part is not None)
-    _check_day(int(year), int(month), int(day))
+    if not (year != "0000" and 1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+        raise BadDate("there is no such day in the calendar")
     return Span(year + month + day, year + month + day)
 
 
