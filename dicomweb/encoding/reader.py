@@ -85,11 +85,11 @@ class HeadReader:
     def finish(self) -> Head:
         """The head of the file, all of which was fed. Raises Unreadable and its kinds."""
         if self._inflater is None:
-            self._window.ended = True
+            self._window.end()
             self._advance()
         if self._inflater is not None:  # perhaps only now: a file of less than 132 bytes has just been looked at
             self._take(self._inflater.finish())
-            self._window.ended = True
+            self._window.end()
             self._advance()
         return self._head()
 

@@ -50,6 +50,11 @@ class Window:
         self._gather()
         return True
 
+    def end(self) -> None:
+        """Nothing more will come: let the parser see what has come in."""
+        self.ended = True
+        self._gather()
+
     def reach(self, offset: int) -> Steps:
         """For parsers: wait until what comes before the absolute offset is there, or the file has ended."""
         while self.received < offset and not self.ended:
