@@ -24,7 +24,7 @@ from dicomweb.encoding.malformed import MalformedAttributes
 from dicomweb.encoding.words import KNOWN_VRS, word_bytes
 from dicomweb.encoding.writer import (
     EXPLICIT_LITTLE,
-    SEQUENCE_END,
+    SEQUENCE_DELIMITER,
     UNDEFINED,
     element_header,
     file_prefix,
@@ -186,7 +186,7 @@ class _Writer:
         length = sum(map(len, pieces))
         if length <= _LONGEST:
             return (element_header(tag, "SQ", length), *pieces)
-        return (element_header(tag, "SQ", UNDEFINED), *pieces, SEQUENCE_END)
+        return (element_header(tag, "SQ", UNDEFINED), *pieces, SEQUENCE_DELIMITER)
 
     def _bulk_value(self, tag: int, vr: str, uri: Any, path: tuple[str, ...]) -> tuple[bytes, ...]:
         parts = self._bulk(uri) if isinstance(uri, str) else None
@@ -216,7 +216,13 @@ class _Writer:
             fragments.extend((item_header(length), *part.chunks, b"\0" * (part.length % 2)))
             position += 8 + length
         table = struct.pack(f"<{len(offsets)}L", *offsets) if offsets[-1] < UNDEFINED else b""
-        return (element_header(tag, "OB", UNDEFINED), item_header(len(table)), table, *fragments, SEQUENCE_END)
+        return (
+            element_header(tag, "OB", UNDEFINED),
+            item_header(len(table)),
+            table,
+            *fragments,
+            SEQUENCE_DELIMITER,
+        )
 
     def _agree(self, transfer_syntax: str, path: tuple[str, ...]) -> None:
         if self.transfer_syntax not in ("", transfer_syntax):

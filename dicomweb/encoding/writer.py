@@ -18,8 +18,8 @@ IMPLEMENTATION_VERSION = "DICOMLAKE"
 PREAMBLE = bytes(128) + b"DICM"
 UNDEFINED = 0xFFFFFFFF
 """The length of what ends with a delimitation item (PS3.5 7.5)."""
-ITEM_END = struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
-SEQUENCE_END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+ITEM_DELIMITER = struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
+SEQUENCE_DELIMITER = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
 
 _LONG = struct.Struct("<HH2sHL")
 _SHORT = struct.Struct("<HH2sH")
