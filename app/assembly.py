@@ -21,7 +21,7 @@ from app.node import claim, default_node_dir, node_name
 from app.storage_metrics import store_samples
 from app.telemetry import Sample, Telemetry
 from app.values import ConfigError
-from app.web.doors import SystemDoor
+from app.web.doors import Ending, SystemDoor
 from app.web.front import Front
 from app.web.hosts import is_loopback
 from app.web.mount import access_log, make_doors, make_front, make_proxies, mounted
@@ -178,10 +178,13 @@ def build_application(settings: Settings) -> web.Application:
 
     async def front_context(application: web.Application) -> AsyncIterator[None]:
         archive = application[ARCHIVE]
-        system = SystemDoor(health=archive.health, telemetry=telemetry, about={"name": NAME, "version": version()})
+        ending = Ending()
+        system = SystemDoor(
+            health=archive.health, telemetry=telemetry, about={"name": NAME, "version": version()}, ending=ending
+        )
         async with ThreadCompute() as compute, access_log(settings) as access:
             doors = make_doors(service_handlers(archive, compute, settings), system)
-            application[FRONT] = make_front(settings, doors, proxies, compute, telemetry, access)
+            application[FRONT] = make_front(settings, doors, ending, proxies, compute, telemetry, access)
             yield
 
     application = mounted(lambda: application[FRONT])

@@ -24,7 +24,7 @@ HASHED = "scrypt$"
 """How a hashed password begins."""
 
 # Kubernetes gives every container such variables for each service, one called "dicomlake" included
-_INJECTED = re.compile(r"_SERVICE_(HOST|PORT)\b|_PORT_[0-9]+_(TCP|UDP)\b")
+_INJECTED = re.compile(r"_(SERVICE_(HOST|PORT)|PORT_[0-9]+_(TCP|UDP))(_|$)")
 
 
 @dataclass(frozen=True, slots=True)

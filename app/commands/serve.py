@@ -41,7 +41,7 @@ async def _serve(settings: Settings, *, samples: bool) -> int:
 
     application = build_application(settings)
     try:
-        async with listening(application, settings, lambda: application[FRONT].stalls) as bound:
+        async with listening(application, settings, lambda: application[FRONT]) as bound:
             if samples:
                 from app.samples import store_samples
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
@@ -87,15 +88,23 @@ class Ready(Protocol):
     def reason(self) -> str: ...
 
 
+@dataclass(slots=True)
+class Ending:
+    """Whether the server has been told to end: it still answers then, but wants no new work."""
+
+    begun: bool = False
+
+
 class SystemDoor:
     """`/health/live`, `/health/ready`, `/metrics`, and `/`, which says where to go."""
 
-    def __init__(self, *, health: Callable[[], Ready], telemetry: Telemetry, about: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, health: Callable[[], Ready], telemetry: Telemetry, about: Mapping[str, str], ending: Ending
+    ) -> None:
         self._health = health
         self._telemetry = telemetry
         self._about = about
-        self.draining = False
-        """Set when the server is about to end: it is not ready any more, though it still answers."""
+        self._ending = ending
 
     async def answer(self, call: Call, mount: str, below: str) -> Answer:
         """The page of that name."""
@@ -118,8 +127,8 @@ class SystemDoor:
 
     def _ready(self) -> Answer:
         health = self._health()
-        ready = health.ready and not self.draining
-        reason = "the server is ending" if self.draining else health.reason
+        ready = health.ready and not self._ending.begun
+        reason = "the server is ending" if self._ending.begun else health.reason
         return Answer(200 if ready else 503, _JSON, orjson.dumps({"ready": ready, "reason": reason}))
 
     def _told(self, base: str) -> dict[str, str]:

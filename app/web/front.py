@@ -22,7 +22,7 @@ from app.telemetry import Telemetry
 from app.web.compression import choose_encoding, compressed
 from app.web.cors import SAFE, Cors
 from app.web.credentials import Credentials
-from app.web.doors import Door
+from app.web.doors import Door, Ending
 from app.web.exchange import Call, ClientGone, request_ids
 from app.web.hosts import Hosts
 from app.web.proxy import Proxies
@@ -60,6 +60,7 @@ class Front:
         *,
         doors: Mapping[str, Door],
         guards: Guards,
+        ending: Ending,
         compute: Compute,
         telemetry: Telemetry,
         access: AccessLog | None,
@@ -71,6 +72,7 @@ class Front:
     ) -> None:
         """`doors` by the first segment of their path, the one under the empty name takes the rest."""
         self.stalls = Stalls(idle_seconds=limits.idle_seconds, stall_seconds=limits.stall_seconds)
+        self.ending = ending
         self._doors = doors
         self._guards = guards
         self._compute = compute
@@ -185,8 +187,8 @@ class Front:
             fields += self._guards.cors.headers(call.headers["origin"])
         if answer.compressible:
             fields += (("Vary", "Accept-Encoding"),)
-        if "expect" in call.headers:
-            # the client still waits to be told to send its body, and the next bytes might be that
+        if "expect" in call.headers or self.ending.begun:
+            # a client that still waits to be told to send its body: the next bytes might be that
             fields += (("Connection", "close"),)
         return fields
 

@@ -14,7 +14,7 @@ from app.telemetry import Telemetry
 from app.values import ConfigError
 from app.web.cors import Cors
 from app.web.credentials import Credentials
-from app.web.doors import DicomwebDoor, Door, SystemDoor
+from app.web.doors import DicomwebDoor, Door, Ending, SystemDoor
 from app.web.front import Front, Guards
 from app.web.hosts import Hosts
 from app.web.proxy import Proxies, parse_networks
@@ -70,6 +70,7 @@ async def access_log(settings: Settings) -> AsyncIterator[AccessLog | None]:
 def make_front(
     settings: Settings,
     doors: Mapping[str, Door],
+    ending: Ending,
     proxies: Proxies,
     compute: Compute,
     telemetry: Telemetry,
@@ -85,6 +86,7 @@ def make_front(
     return Front(
         doors=doors,
         guards=guards,
+        ending=ending,
         compute=compute,
         telemetry=telemetry,
         access=access,

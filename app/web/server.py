@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from app.config import Settings
+from app.web.front import Front
 from app.web.stalls import Stalls
 
 _LOG = logging.getLogger(__name__)
 _BACKLOG = 1024
 _SWEEP_SECONDS = 1.0
+_CUT_SECONDS = 0.5
+"""How long a request that was not done by then may take to notice."""
 DRAIN_SECONDS = 6.0
 """How long requests at work may go on after the order to end."""
 END_SECONDS = 9.5
@@ -41,18 +44,18 @@ class Bound:
 
 @contextlib.asynccontextmanager
 async def listening(
-    application: web.Application, settings: Settings, stalls: Callable[[], Stalls]
+    application: web.Application, settings: Settings, front: Callable[[], Front]
 ) -> AsyncIterator[Bound]:
     """Start the application and listen; leaving drains and closes. Raises CannotListen.
 
-    `stalls` is asked once the application has started.
+    `front` is asked for once the application has started.
     """
     tls = _tls_context(settings)
     runner = web.AppRunner(
         application,
         access_log=None,
         keepalive_timeout=settings.limits.idle_seconds,
-        shutdown_timeout=DRAIN_SECONDS,
+        shutdown_timeout=_CUT_SECONDS,
         max_line_size=settings.limits.request_head_bytes,
         max_field_size=settings.limits.request_head_bytes,
     )
@@ -65,9 +68,10 @@ async def listening(
             raise CannotListen(
                 f"cannot listen on {settings.host}:{settings.http_port}: {error.strerror}"
             ) from error
-        sweeping = asyncio.create_task(_sweep(runner, stalls()))
+        sweeping = asyncio.create_task(_sweep(runner, front().stalls))
         try:
             yield _bound(runner, settings, secure=tls is not None)
+            await _drain(site, front())
         finally:
             sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -93,6 +97,17 @@ def _tls_context(settings: Settings) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise CannotListen(f"the TLS certificate or its key cannot be used: {error}") from error
     return context
+
+
+async def _drain(site: web.TCPSite, front: Front) -> None:
+    """Take no new connections, and let requests at work come to their end.
+
+    Not left to aiohttp's own shutdown: that throws away what clients still send, so no upload would be finished.
+    """
+    front.ending.begun = True
+    await site.stop()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(front.stalls.all_ended(), DRAIN_SECONDS)
 
 
 async def _sweep(runner: web.AppRunner, stalls: Stalls) -> None:

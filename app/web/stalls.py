@@ -52,6 +52,7 @@ class Stalls:
         self._stall_seconds = stall_seconds
         self._watches: dict[Connection, Watch] = {}
         self._idle_since: dict[Connection, float] = {}
+        self._emptied: asyncio.Event | None = None
 
     def begin(self, connection: Connection) -> Watch:
         """A request has come in whole, its body apart."""
@@ -62,6 +63,14 @@ class Stalls:
         """Its answer is out."""
         self._watches.pop(watch.connection, None)
         self._idle_since[watch.connection] = time.monotonic()
+        if self._emptied is not None and not self._watches:
+            self._emptied.set()
+
+    async def all_ended(self) -> None:
+        """Return when no request is at work."""
+        self._emptied = asyncio.Event()
+        if self._watches:
+            await self._emptied.wait()
 
     @property
     def at_work(self) -> int:

@@ -13,7 +13,7 @@ from app.compute import ThreadCompute
 from app.config import Settings
 from app.sources import read_settings
 from app.telemetry import Telemetry
-from app.web.doors import SystemDoor
+from app.web.doors import Ending, SystemDoor
 from app.web.front import Front
 from app.web.mount import make_doors, make_front, make_proxies, mounted
 from app.web.server import Bound, listening
@@ -82,8 +82,9 @@ async def serving(
     every = {route.operation: tell_root for route in ROUTES} | dict(handlers or {})
     application = mounted(lambda: fronts[0])
     async with ThreadCompute(2) as compute:
-        system = SystemDoor(health=lambda: health, telemetry=telemetry, about={})
+        ending = Ending()
+        system = SystemDoor(health=lambda: health, telemetry=telemetry, about={}, ending=ending)
         doors = make_doors(every, system)
-        fronts.append(make_front(settings, doors, make_proxies(settings), compute, telemetry, access))
-        async with listening(application, settings, lambda: fronts[0].stalls) as bound, ClientSession() as client:
+        fronts.append(make_front(settings, doors, ending, make_proxies(settings), compute, telemetry, access))
+        async with listening(application, settings, lambda: fronts[0]) as bound, ClientSession() as client:
             yield Served(bound, client, fronts[0], telemetry, health, asked)

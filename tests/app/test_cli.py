@@ -1,0 +1,215 @@
+"""The command line: what it prints, and with which status it ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.cli import main, make_parser
+from app.web.credentials import verify_password
+from tests.app.processes import run
+from tests.build.dicom import ct_slice, uid
+
+
+def ingest(store: Path, *arguments: Path | str) -> int:
+    """Run `dicomlake ingest` in this process."""
+    return main(["ingest", "--store", str(store), *map(str, arguments)])
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Commands set up the root logger of their process, which here is that of all tests."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def discs(tmp_path: Path) -> Path:
+    """A folder with five instances in files, two in a zip, one damaged file, and a text."""
+    folder = tmp_path / "discs"
+    folder.mkdir()
+    for number in range(5):
+        data = ct_slice(SOPInstanceUID=uid(f"file {number}"), InstanceNumber=number)
+        (folder / f"{number}.dcm").write_bytes(data)
+    with zipfile.ZipFile(folder / "more.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(2):
+            archive.writestr(f"{number}.dcm", ct_slice(SOPInstanceUID=uid(f"zipped {number}")))
+    (folder / "cut.dcm").write_bytes(ct_slice(SOPInstanceUID=uid("cut"))[:-10])
+    (folder / "README.TXT").write_text("no image")
+    return folder
+
+
+def test_every_command_has_help_a_stranger_understands(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("serve", "ingest", "undelete", "purge", "verify", "show-config", "doctor", "version"):
+        with pytest.raises(SystemExit) as ended:
+            make_parser().parse_args([command, "--help"])
+        assert ended.value.code == 0
+        text = capsys.readouterr().out
+        assert text.startswith(f"usage: dicomlake {command}")
+        assert "--store" in text
+        assert len(text.split("settings:")[0]) > 150
+
+
+async def test_an_unknown_command_or_setting_ends_with_2_and_a_hint() -> None:
+    assert (await run("serv")).status == 2
+
+    ended = await run("version", extra={"DICOMLAKE_STOR": "/tmp"})
+
+    assert ended.status == 2
+    assert ended.err == "dicomlake: no setting is called DICOMLAKE_STOR; did you mean DICOMLAKE_STORE?\n"
+
+
+def test_version_names_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out.startswith("dicomlake ")
+
+
+def test_show_config_tells_values_and_origins_and_no_secrets(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DICOMLAKE_AUTH_USERS", "alice:hunter2")
+
+    assert main(["show-config", "--http-port", "9999"]) == 0
+
+    out = capsys.readouterr().out
+    lines = {line.split(" = ")[0].strip("# "): line for line in out.splitlines() if " = " in line}
+    assert "9999" in lines["http_port"]
+    assert lines["http_port"].endswith("# flag --http-port")
+    assert lines["host"].endswith("# default")
+    assert lines["users"].endswith("# environment DICOMLAKE_AUTH_USERS")
+    assert "hunter2" not in out
+
+
+def test_what_show_config_prints_is_a_settings_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["show-config", "--limits-nesting", "9", "--web-cors-origins", "https://a.example"]) == 0
+    (tmp_path / "made.toml").write_text(capsys.readouterr().out, encoding="utf-8")
+
+    assert main(["show-config", "--config", str(tmp_path / "made.toml")]) == 0
+
+    out = capsys.readouterr().out
+    assert "nesting = 9 " in out
+    assert 'cors_origins = ["https://a.example"]' in out
+
+
+async def test_hash_password_prints_what_the_settings_take() -> None:
+    ended = await run("hash-password", "alice", given=b"correct horse\n")
+
+    name, _, stored = ended.out.strip().partition(":")
+    assert (ended.status, name) == (0, "alice")
+    assert verify_password("correct horse", stored)
+
+
+def test_ingest_reports_what_was_stored_already_there_and_refused(
+    tmp_path: Path, discs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+
+    assert ingest(tmp_path / "store", discs, "--report", report) == 1
+
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert (told["stored"], told["already_there"], told["not_dicom"]) == (7, 0, 1)
+    (refused,) = told["refused"]
+    assert refused["name"].endswith("cut.dcm")
+    assert refused["reason"]
+    out = capsys.readouterr().out
+    assert "stored         7" in out
+    assert "cut.dcm" in out
+
+
+def test_ingest_begun_again_goes_on_where_it_stopped(tmp_path: Path, discs: Path) -> None:
+    store, report = tmp_path / "store", tmp_path / "report.json"
+    (discs / "cut.dcm").unlink()
+    assert ingest(store, discs / "0.dcm") == 0
+    (discs / "0.dcm").touch()
+    (discs / "new.dcm").write_bytes(ct_slice(SOPInstanceUID=uid("new")))
+
+    assert ingest(store, discs, "--report", report) == 0
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert (told["stored"], told["already_there"]) == (7, 1)
+
+    assert ingest(store, discs, "--report", report) == 0
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert (told["stored"], told["already_there"], told["bytes_read"]) == (0, 8, 0)
+
+    assert ingest(store, discs, "--again", "--report", report) == 0
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert (told["stored"], told["already_there"]) == (0, 8)
+    assert told["bytes_read"] > 0
+
+
+def test_ingest_says_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ingest(tmp_path / "store", tmp_path / "nowhere") == 2
+    assert "there is no" in capsys.readouterr().err
+
+
+def test_verify_finds_a_damaged_object(tmp_path: Path, discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = tmp_path / "store"
+    ingest(store, discs)
+    assert main(["verify", "--store", str(store)]) == 0
+    assert "7 objects" in capsys.readouterr().out
+    damaged = sorted(store.glob("dicom/**/*.dcm"))[0]
+    data = bytearray(damaged.read_bytes())
+    data[-1] ^= 1
+    damaged.chmod(0o644)
+    damaged.write_bytes(data)
+
+    assert main(["verify", "--store", str(store)]) == 1
+
+    out = capsys.readouterr().out
+    assert damaged.name.partition("~")[0] in out
+    assert "1 damaged" in out
+
+
+def test_purge_asks_unless_told_and_erases(
+    tmp_path: Path, discs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    ingest(store, discs)
+    study = next(store.glob("dicom/*/*")).name
+
+    assert main(["purge", "--store", str(store), study]) == 1
+    assert len(list(store.glob("dicom/**/*.dcm"))) == 7
+
+    assert main(["purge", "--store", str(store), study, "--yes"]) == 0
+    assert list(store.glob("dicom/**/*.dcm")) == []
+
+    capsys.readouterr()
+    assert main(["purge", "--store", str(store), "9.9.9", "--yes"]) == 2
+    assert "dicomlake:" in capsys.readouterr().err
+    assert main(["purge", "--store", str(store), "../../etc", "--yes"]) == 2
+
+
+def test_doctor_finds_all_well_on_a_new_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["doctor", "--store", str(tmp_path / "store"), "--http-port", "0", "--dicom-port", "0"])
+
+    out = capsys.readouterr().out
+    assert status == 0, out
+    for topic in ("settings", "access", "ports", "codecs", "disk", "clock", "store"):
+        assert f" {topic} " in out
+    assert "conditional writes are honoured" in out
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+
+
+def test_doctor_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        arguments = ["doctor", "--store", str(tmp_path), "--http-port", port, "--dicom-port", "0"]
+        assert main(arguments) == 1
+        assert f"PROBLEM  ports     http_port: cannot listen on 127.0.0.1:{port}" in capsys.readouterr().out
+    assert main([*arguments, "--http-port", "0", "--host", "0.0.0.0"]) == 1
+    assert "PROBLEM  access" in capsys.readouterr().out
+
+
+def test_a_store_that_is_no_address_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--store", "ftp://somewhere"]) == 2
+    assert "s3://BUCKET/PREFIX" in capsys.readouterr().err
