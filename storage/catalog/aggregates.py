@@ -7,7 +7,6 @@ it is counted anew from all of them. A study is always added up from its series.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -58,37 +57,6 @@ def identity_print(attributes: str) -> int:
     return hash_uid("\x1f".join(str(values.get(name, "")) for name in _AGREEING))
 
 
-def request_attributes(header: bytes) -> str | None:
-    """What is told of RequestAttributesSequence, as JSON, None if the header has none."""
-    sequence = _top_level(header, told.REQUESTS)
-    items = (sequence or {}).get("Value") or []
-    kept = [{tag: item[tag] for tag in told.REQUEST_ATTRIBUTES if tag in item} for item in items if item]
-    return orjson.dumps({"vr": "SQ", "Value": kept}).decode() if kept else None
-
-
-def _top_level(header: bytes, tag: str) -> dict[str, Any] | None:
-    """An element of a header. Parses only its text where that is plain: a header is long, and this is asked of each."""
-    name = f'"{tag}":'.encode()
-    at = header.find(name)
-    if at < 0:
-        return None
-    begin = at + len(name)
-    if header.count(b"{", 0, at) - header.count(b"}", 0, at) == 1:
-        try:
-            found, _ = _DECODER.raw_decode(header[begin : begin + _PLAIN].decode(errors="ignore"))
-        except json.JSONDecodeError:
-            pass
-        else:
-            return found if isinstance(found, dict) else None
-    parsed = orjson.loads(header).get(tag)
-    return parsed if isinstance(parsed, dict) else None
-
-
-_DECODER = json.JSONDecoder()
-_PLAIN = 4096
-"""Bytes of an element that is parsed by itself."""
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a current version adds to its series."""
@@ -103,7 +71,6 @@ class Facts:
     transfer_syntax: str
     print: int
     attributes: str
-    requests: str | None
 
 
 @dataclass(slots=True)
@@ -129,7 +96,6 @@ class SeriesRow:
     print_low: int = 0
     print_high: int = 0
     attributes: str = "{}"
-    requests: str | None = None
 
     def add(self, facts: Facts) -> None:
         """Count an instance."""
@@ -147,7 +113,7 @@ class SeriesRow:
         if (facts.revision, facts.ordinal) > self.last:
             self.last = (facts.revision, facts.ordinal)
             self.last_time, self.last_row = facts.time, facts.row
-            self.attributes, self.requests = facts.attributes, facts.requests
+            self.attributes = facts.attributes
 
     def recounted(self, facts: Iterable[Facts], *, hidden: int, changed: int) -> SeriesRow:
         """The same series, counted from these instances."""
@@ -169,7 +135,6 @@ class SeriesRow:
             self.print_low,
             self.print_high,
             self.attributes,
-            self.requests,
             self._doc(found),
             *_searched(Level.SERIES, found),
         )
@@ -181,8 +146,6 @@ class SeriesRow:
         doc[told.SERIES_INSTANCES] = told.element("IS", self.visible)
         if zone := found.get("timezone_offset"):
             doc["00080201"] = told.element("SH", zone)
-        if self.requests:
-            doc[told.REQUESTS] = orjson.loads(self.requests)
         return _finished(doc, self)
 
     @classmethod
@@ -206,14 +169,13 @@ class SeriesRow:
             values["print_low"],
             values["print_high"],
             values["attributes"],
-            values["requests"],
         )
 
 
 SERIES_ROW_COLUMNS = (
     "no", "study_no", "study", "uid", "visible", "hidden", "bytes", "changed", "first_revision", "first_time",
     "last_revision", "last_ordinal", "last_time", "last_row", "sop_classes", "transfer_syntaxes", "print_low",
-    "print_high", "attributes", "requests",
+    "print_high", "attributes",
 )  # fmt: skip
 """The columns that `SeriesRow.from_values` needs."""
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import orjson
+
 from dicomweb.model.keys import Level
 from dicomweb.model.query import JsonAttributes
 from storage.catalog.schema import level_columns
@@ -82,9 +84,6 @@ COMPUTED: dict[str, tuple[str, Level]] = {
 }
 """Attributes that no data set has, with their VR and the highest level at which they say something."""
 
-REQUEST_ATTRIBUTES = ("00400009", "00401001")
-"""What is told of each item of Request Attributes Sequence (PS3.18 Table 10.6.3-4)."""
-
 
 def element(vr: str, value: ColumnValue) -> Element:
     """A column's value as DICOM JSON; without Value if it is None."""
@@ -94,6 +93,8 @@ def element(vr: str, value: ColumnValue) -> Element:
         return {"vr": vr, "Value": [value]}
     if vr == "PN":
         return {"vr": vr, "Value": [_name(part) for part in value.split("\\")]}
+    if vr == "SQ":
+        return {"vr": vr, "Value": orjson.loads(value)}
     if "\\" in value:
         return {"vr": vr, "Value": [part or None for part in value.split("\\")]}
     return {"vr": vr, "Value": [value]}

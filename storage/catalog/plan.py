@@ -89,7 +89,7 @@ def held(tag: str, level: Level) -> Held | None:
     if tag in _FIXED:
         return _FIXED[tag]
     column = BY_TAG.get(tag)
-    return Held(column.level, _column_source(column)) if column is not None else None
+    return Held(column.level, _column_source(column)) if column is not None and column.vr != "SQ" else None
 
 
 @dataclass(frozen=True, slots=True)

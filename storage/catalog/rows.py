@@ -8,7 +8,7 @@ from typing import Any
 
 from dicomweb.model.instance import ImageSpec, Instance
 from dicomweb.model.keys import InstanceKey, Level
-from storage.catalog.aggregates import Facts, identity_print, parent_attributes, request_attributes
+from storage.catalog.aggregates import Facts, identity_print, parent_attributes
 from storage.catalog.hashes import hash_uid
 from storage.catalog.projection import Moment, Standing, Version
 from storage.catalog.schema import VERSION_COLUMNS, from_microseconds, level_columns, to_microseconds
@@ -40,7 +40,6 @@ UPDATED = (
 BLANKED = {
     "attributes": "'{}'",
     "print": "0",
-    "requests": "NULL",
     "file_meta": "''",
     "frames": "''::BLOB",
     "bulk": "''::BLOB",
@@ -94,7 +93,6 @@ def facts_of(version: Version, stored: StoredVersion) -> Facts:
         stored.transfer_syntax,
         identity_print(attributes),
         attributes,
-        request_attributes(stored.header),
     )
 
 
@@ -114,7 +112,6 @@ def instance_values(
         b"" if blank else stored.bulk,
         facts.print,
         "{}" if blank else facts.attributes,
-        None if blank else facts.requests,
         stored.header_size,
         *_place_values(place),
         *(None if blank else columns.get(name) for name in _SEARCHED),
@@ -210,7 +207,7 @@ def version_from(values: Sequence[Any], study: str, series: str) -> Version:
     )
 
 
-def facts_from(version: Version, print_: int, attributes: str, requests: str | None) -> Facts:
+def facts_from(version: Version, print_: int, attributes: str) -> Facts:
     """What a version that is in the catalog adds to its series."""
     instance = version.instance
     return Facts(
@@ -223,5 +220,4 @@ def facts_from(version: Version, print_: int, attributes: str, requests: str | N
         instance.transfer_syntax,
         print_,
         attributes,
-        requests,
     )

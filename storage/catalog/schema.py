@@ -141,14 +141,13 @@ SERIES = Table(
         "print_low": "UBIGINT",
         "print_high": "UBIGINT",
         "attributes": "VARCHAR",
-        "requests": "VARCHAR",
         "doc": "BLOB",
         **_searched(Level.SERIES),
     },
     ("no", "study_no", "hash"),
 )
 """`hash` is that of the Series Instance UID; `attributes` the study's and series' columns of the last instance as
-JSON; `requests` its RequestAttributesSequence."""
+JSON."""
 
 VERSION_COLUMNS = {
     "row": "BIGINT",
@@ -190,7 +189,6 @@ INSTANCES = Table(
         "bulk": "BLOB",
         "print": "UBIGINT",
         "attributes": "VARCHAR",
-        "requests": "VARCHAR",
         "header_size": "BIGINT",
         "segment": "INTEGER",
         "block": "BIGINT",

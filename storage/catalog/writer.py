@@ -320,7 +320,7 @@ def _load(
     connection: DuckDBPyConnection, row: SeriesRow, into: SeriesFold
 ) -> tuple[dict[int, Facts], dict[int, BlockPlace]]:
     """Read the versions of a series; the facts and header blocks of each by row."""
-    sql = f"""SELECT {VERSION_SELECT}, i.print, i.attributes, i.requests, {PLACE_SELECT}
+    sql = f"""SELECT {VERSION_SELECT}, i.print, i.attributes, {PLACE_SELECT}
               FROM instances i WHERE i.series_no = {row.no} ORDER BY i.revision, i.ordinal"""
     facts, blocks = {}, {}
     width = len(schema.VERSION_COLUMNS)
@@ -328,8 +328,8 @@ def _load(
         version = version_from(values[:width], row.study, row.uid)
         sop = version.instance.key.instance
         into.keys[sop] = (*into.keys.get(sop, ()), version)
-        facts[version.row] = facts_from(version, *values[width : width + 3])
-        if place := place_from(values[width + 3 :]):
+        facts[version.row] = facts_from(version, *values[width : width + 2])
+        if place := place_from(values[width + 2 :]):
             blocks[version.row] = place.block
     return facts, blocks
 

@@ -1,14 +1,16 @@
 """The attributes that have a column of their own in the log, the table and the catalog.
 
 A column holds what DICOM JSON's values say: text (several values joined by a backslash, a person name as its
-component groups joined by `=`), or a number for the VRs that are numbers. It is None if the attribute is absent
-or has no value.
+component groups joined by `=`), or a number for the VRs that are numbers; of a sequence, its items as a JSON array
+with the attributes that searches tell (`TOLD_OF_ITEMS`). It is None if the attribute is absent or has no value.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from dicomweb.model.keys import Level
 from dicomweb.model.query import JsonAttributes
@@ -69,6 +71,7 @@ COLUMNS: tuple[Column, ...] = (
         ("frame_of_reference_uid", "00200052", "UI"),
         ("procedure_step_start_date", "00400244", "DA"),
         ("procedure_step_start_time", "00400245", "TM"),
+        ("request_attributes", "00400275", "SQ"),
     ),
     *_columns(
         Level.INSTANCE,
@@ -93,6 +96,10 @@ BY_TAG = {column.tag: column for column in COLUMNS}
 BY_NAME = {column.name: column for column in COLUMNS}
 
 
+TOLD_OF_ITEMS = ("00400009", "00401001")
+"""Of each item of Request Attributes Sequence: the IDs of step and procedure (PS3.18 Table 10.6.3-4)."""
+
+
 def column_values(header: JsonAttributes) -> dict[str, ColumnValue]:
     """The columns of a data set given as DICOM JSON; absent and empty attributes are left out."""
     found: dict[str, ColumnValue] = {}
@@ -108,7 +115,14 @@ def _joined(column: Column, values: list[Any]) -> ColumnValue:
     if column.integer:
         first = values[0]
         return int(first) if isinstance(first, int | float) else None
+    if column.vr == "SQ":
+        return _items(values)
     return "\\".join(_text(value) for value in values)
+
+
+def _items(values: list[Any]) -> str | None:
+    items = [{tag: item[tag] for tag in TOLD_OF_ITEMS if tag in item} for item in values if item]
+    return orjson.dumps(items).decode() if any(items) else None
 
 
 def _text(value: Any) -> str:
