@@ -1,0 +1,77 @@
+"""The parts of the README that are made from the program: settings, commands, DICOMweb resources.
+
+`python -m tests.build.readme` writes them anew; `tests/test_docs.py` fails where they differ.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from app.cli import COMMANDS
+from app.values import SettingInfo, all_settings, shown
+from dicomweb.wire.paths import ROUTES
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def settings_table() -> str:
+    """A row a setting, a heading a group."""
+    lines: list[str] = []
+    heading = None
+    for info in all_settings():
+        if info.group_help != heading:
+            heading = info.group_help
+            lines += ["", f"**{heading or 'General'}**", "", "| setting | default | meaning |", "|---|---|---|"]
+        lines.append(f"| `{info.name}` | {_default(info)} | {_cell(info.help)}{_choices(info)} |")
+    return "\n".join(lines).strip()
+
+
+def commands_table() -> str:
+    """A row a command."""
+    rows = [f"| `dicomlake {command.NAME}` | {_cell(command.HELP)} |" for command in COMMANDS]
+    return "\n".join(["| command | what it does |", "|---|---|", *rows])
+
+
+def resources_table() -> str:
+    """A row a transaction on a resource."""
+    rows = [f"| {one.method} | `{one.template}` | {one.section} | {one.summary} |" for one in ROUTES]
+    return "\n".join(["| method | resource | PS3.18 | |", "|---|---|---|---|", *rows])
+
+
+PARTS = {"settings": settings_table, "commands": commands_table, "resources": resources_table}
+
+
+def part_pattern(name: str) -> re.Pattern[str]:
+    """Where a part stands, blank lines around it included."""
+    return re.compile(rf"(?<=<!-- begin {name} -->\n).*?(?=<!-- end {name} -->)", re.DOTALL)
+
+
+def _default(info: SettingInfo) -> str:
+    if info.unit == "bytes" and isinstance(info.default, int):
+        for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+            if info.default % size == 0:
+                return f"`{info.default // size} {unit}`"
+    text = shown(info, info.default)
+    unit = f" {info.unit}" if info.unit in ("seconds", "days") else ""
+    return f"`{text}`{unit}" if text != '""' else ""
+
+
+def _choices(info: SettingInfo) -> str:
+    return f": {', '.join(f'`{one}`' for one in info.choices)}" if info.choices else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def written(text: str) -> str:
+    """The README with these parts as the program has them."""
+    for name, make in PARTS.items():
+        made = f"\n{make()}\n\n"
+        text = part_pattern(name).sub(lambda _, made=made: made, text)
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
