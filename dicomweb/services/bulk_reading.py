@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from dicomweb.encoding.image import PIXEL_TAGS
-from dicomweb.encoding.words import byte_swap, word_bytes
+from dicomweb.encoding.words import word_bytes
 from dicomweb.model.instance import Instance
 from dicomweb.model.ranges import ByteRange
-from dicomweb.ports import Archive
-from dicomweb.services.byte_order import pixel_word_bytes
+from dicomweb.ports import Archive, Compute
+from dicomweb.services.byte_order import pixel_word_bytes, turned
 
 BulkPath = tuple[str, ...]
 """Tags and 1-based item numbers in turn."""
@@ -23,7 +23,14 @@ def words_of(instance: Instance, path: BulkPath, vr: str) -> int:
 
 
 def read_value(
-    archive: Archive, instance: Instance, path: BulkPath, span: ByteRange | None, *, length: int, word: int
+    archive: Archive,
+    compute: Compute,
+    instance: Instance,
+    path: BulkPath,
+    span: ByteRange | None,
+    *,
+    length: int,
+    word: int,
 ) -> AsyncIterator[bytes]:
     """The value of `length` bytes, or a span of it; a `word` of more than one byte is turned round.
 
@@ -32,20 +39,20 @@ def read_value(
     if word == 1:
         return archive.bulk(instance, path, span)
     if span is None:
-        return _turned(archive.bulk(instance, path), word)
+        return _turned(compute, archive.bulk(instance, path), word)
     start = span.start - span.start % word
     whole = ByteRange(start, min(span.end + -span.end % word, length))
-    return _cut(_turned(archive.bulk(instance, path, whole), word), span.start - start, span.length)
+    return _cut(_turned(compute, archive.bulk(instance, path, whole), word), span.start - start, span.length)
 
 
-async def _turned(chunks: AsyncIterator[bytes], word: int) -> AsyncIterator[bytes]:
+async def _turned(compute: Compute, chunks: AsyncIterator[bytes], word: int) -> AsyncIterator[bytes]:
     """Words turned round, also where one lies across the border of two chunks."""
     held = b""
     async for chunk in chunks:
         data = held + chunk
         whole = len(data) - len(data) % word
         held = data[whole:]
-        yield byte_swap(data[:whole], word)
+        yield await turned(compute, data[:whole], word)
     if held:
         yield held
 

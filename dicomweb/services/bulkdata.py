@@ -81,7 +81,7 @@ class BulkData:
             return await _multipart(parts, chosen, tag)
         vr, length = ("", span.length) if span and not chosen.swapped else await self._describe(instance, path)
         word = words_of(instance, path, vr) if chosen.swapped else 1
-        read = partial(read_value, self._archive, instance, path, length=length, word=word)
+        read = partial(read_value, self._archive, self._compute, instance, path, length=length, word=word)
         if not chosen.multipart:
             return single_part(request, chosen.content_type, tag, length, read)
         part = _Part(chosen, bulkdata_url(request.root, instance.key, path), read(None))
@@ -127,7 +127,7 @@ class BulkData:
                         yield part
                     continue
                 word = words_of(instance, path, vr) if chosen.swapped else 1
-                chunks = read_value(self._archive, instance, path, None, length=length, word=word)
+                chunks = read_value(self._archive, self._compute, instance, path, None, length=length, word=word)
                 yield _Part(chosen, bulkdata_url(root, instance.key, path), chunks)
 
     async def _form_of(self, instance: Instance, path: BulkPath, form: _Forms) -> Representation:

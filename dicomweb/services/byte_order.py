@@ -6,14 +6,27 @@ them (RT Dose is the case met); the letter of PS3.5 8.1.1 would keep the order o
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from dicomweb.encoding.words import word_bytes
+from dicomweb.encoding.words import byte_swap, word_bytes
+from dicomweb.ports import Compute
+
+_INLINE_BYTES = 512 << 10
+"""Up to here bytes are turned round on the loop: handing them to a thread would cost as much."""
 
 
 def pixel_word_bytes(vr: str, bits_allocated: int) -> int:
     """Bytes of pixel data that are turned round together."""
     return bits_allocated // 8 if vr == "OW" and bits_allocated in (32, 64) else word_bytes(vr)
+
+
+async def turned(compute: Compute, data: bytes, word: int) -> bytes:
+    """The bytes with the order within each word turned round."""
+    if len(data) <= _INLINE_BYTES:
+        return byte_swap(data, word)
+    return await compute.run(partial(byte_swap, data, word))
 
 
 def cut_bits(data: bytes, start: int, bits: int) -> bytes:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from dicomweb.encoding.image import PIXEL_DATA
 from dicomweb.encoding.words import byte_swap
 from dicomweb.model.instance import ImageSpec, Instance
 from dicomweb.model.ranges import ByteRange
-from dicomweb.ports import Archive, NoSuchFrame
-from dicomweb.services.byte_order import cut_bits, pixel_word_bytes
+from dicomweb.ports import Archive, Compute, NoSuchFrame
+from dicomweb.services.byte_order import cut_bits, pixel_word_bytes, turned
 
 
 def read_frames(
-    archive: Archive, instance: Instance, numbers: Sequence[int], *, swapped: bool
+    archive: Archive, compute: Compute, instance: Instance, numbers: Sequence[int], *, swapped: bool
 ) -> AsyncIterator[bytes]:
     """The frames in the order asked for; with `swapped`, big endian ones as little endian.
 
@@ -24,17 +25,17 @@ def read_frames(
         return archive.frames(instance, numbers)
     width = pixel_word_bytes(instance.pixel_vr, image.bits_allocated)
     if width * 8 > image.bits_allocated:
-        return _from_words(archive, instance, image, numbers)
-    return _swapped(archive.frames(instance, numbers), width)
+        return _from_words(archive, compute, instance, image, numbers)
+    return _swapped(compute, archive.frames(instance, numbers), width)
 
 
-async def _swapped(frames: AsyncIterator[bytes], width: int) -> AsyncIterator[bytes]:
+async def _swapped(compute: Compute, frames: AsyncIterator[bytes], width: int) -> AsyncIterator[bytes]:
     async for frame in frames:
-        yield byte_swap(frame, width)
+        yield await turned(compute, frame, width)
 
 
 async def _from_words(
-    archive: Archive, instance: Instance, image: ImageSpec, numbers: Sequence[int]
+    archive: Archive, compute: Compute, instance: Instance, image: ImageSpec, numbers: Sequence[int]
 ) -> AsyncIterator[bytes]:
     """Samples of 8 bits or 1 in big endian OW: the bytes of a word have changed places, also across the border of
     two frames, so whole words are read and the frame is cut out of them."""
@@ -48,4 +49,8 @@ async def _from_words(
         start = first // 16 * 2
         span = ByteRange(start, -(-(first + bits) // 16) * 2)
         words = b"".join([chunk async for chunk in archive.bulk(instance, (PIXEL_DATA,), span)])
-        yield cut_bits(byte_swap(words, 2), first - start * 8, bits)
+        yield await compute.run(partial(_cut_frame, words, first - start * 8, bits))
+
+
+def _cut_frame(words: bytes, first: int, bits: int) -> bytes:
+    return cut_bits(byte_swap(words, 2), first, bits)

@@ -61,7 +61,7 @@ class Frames:
         unchanged = not_modified(request, tag)
         if unchanged is not None:
             return unchanged
-        frames = read_frames(self._archive, instance, numbers, swapped=chosen.swapped)
+        frames = read_frames(self._archive, self._compute, instance, numbers, swapped=chosen.swapped)
         if chosen.multipart:
             return await _multipart(frames, chosen, tag)
         return await _single(request, frames, chosen, tag)
