@@ -49,7 +49,8 @@ async def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path
     (tmp_path / "image.dcm").write_bytes(ct_slice(SOPInstanceUID=uid("readme")))
     (tmp_path / "my-studies").mkdir()
     (tmp_path / "my-studies" / "one.dcm").write_bytes(ct_slice(SOPInstanceUID=uid("readme too")))
-    surroundings = environment({"PATH": f"{_command_folder(tmp_path)}:{os.environ['PATH']}"})
+    path = f"{_command_folder(tmp_path)}:{os.environ['PATH']}"
+    surroundings = environment({"PATH": path, "DICOMLAKE_DICOM_PORT": "0"})
     server = await asyncio.create_subprocess_exec(
         *(
             "dicomlake",
