@@ -53,6 +53,8 @@ class ByteOrder:
     long: Callable[..., tuple[Any, ...]] = field(init=False)
     """Unpacks a 32-bit length: `(data, at)`."""
     texts: TagTexts = field(init=False)
+    item: int = field(init=False)
+    """Word of the tag (FFFE,E000) that begins an item."""
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the dataclass is frozen for everybody else
@@ -60,6 +62,7 @@ class ByteOrder:
         set_field(self, "tag_length", Struct(self.sign + "LL").unpack_from)
         set_field(self, "long", Struct(self.sign + "L").unpack_from)
         set_field(self, "texts", TagTexts(swapped=not self.big))
+        set_field(self, "item", self.word(0xFFFEE000))
 
     def word(self, tag: int) -> int:
         """The word of a tag, and the tag of a word."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dicomweb.encoding.byte_order import ByteOrder
 from dicomweb.encoding.charset import DEFAULT, CharacterSet
@@ -26,11 +27,11 @@ class Coding:
     text: CharacterSet
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """The tag, VR and length of an element, read the slow way."""
+class Element(NamedTuple):
+    """An element before its value."""
 
-    tag: int
+    key: str
+    """The tag as DICOM JSON writes it."""
     vr: str
     """Empty if the bytes do not say, or nothing that is a VR."""
     start: int
@@ -38,9 +39,9 @@ class Element:
     length: int
 
     @property
-    def key(self) -> str:
-        """The tag as DICOM JSON writes it."""
-        return f"{self.tag:08X}"
+    def tag(self) -> int:
+        """The tag as a number."""
+        return int(self.key, 16)
 
     @property
     def end(self) -> int:
@@ -62,16 +63,17 @@ def read_element(window: Window, offset: int, coding: Coding) -> Element:
     at = offset - window.base
     word, length = coding.order.tag_length(window.data, at)
     tag = coding.order.word(word)
+    key = f"{tag:08X}"
     if coding.implicit or tag >> 16 == 0xFFFE:
-        return Element(tag, "", offset + 8, length)
+        return Element(key, "", offset + 8, length)
     code = window.data[at + 4 : at + 6]
     form = _FORMS.get(code)
     vr = form.vr if form else ""
     if _is_long(window, offset, coding):
-        return Element(tag, vr, offset + 12, coding.order.long(window.data, at + 8)[0])
+        return Element(key, vr, offset + 12, coding.order.long(window.data, at + 8)[0])
     if form or is_letters(code):
-        return Element(tag, vr, offset + 8, coding.order.tag_vr_length(window.data, at)[2])
-    return Element(tag, vr, offset + 8, length)
+        return Element(key, vr, offset + 8, coding.order.tag_vr_length(window.data, at)[2])
+    return Element(key, vr, offset + 8, length)
 
 
 def looks_implicit(window: Window, offset: int, coding: Coding) -> bool:
@@ -83,13 +85,15 @@ def looks_implicit(window: Window, offset: int, coding: Coding) -> bool:
     have to be the VR of just that attribute.
     """
     at = offset - window.base
-    tag = coding.order.word(coding.order.tag_length(window.data, at)[0])
     code = window.data[at + 4 : at + 6]
+    if coding.implicit != (code in _FORMS):
+        return coding.implicit  # the usual cases
+    tag = coding.order.word(coding.order.tag_length(window.data, at)[0])
     if tag >> 16 == 0xFFFE:
         return coding.implicit
     if not coding.implicit:
         return not is_letters(code)
-    return code not in _FORMS or public_vr(tag) not in (None, code.decode("ascii"))
+    return public_vr(tag) not in (None, code.decode("ascii"))
 
 
 def is_letters(code: bytes) -> bool:

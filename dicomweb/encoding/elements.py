@@ -16,6 +16,8 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
+from dicomweb.encoding.bounds import Bounds
+from dicomweb.encoding.bulk_values import PIXEL_KEYS, BulkReader
 from dicomweb.encoding.byte_order import BIG, LITTLE
 from dicomweb.encoding.charset import character_set
 from dicomweb.encoding.dictionary import LUT_DESCRIPTORS, ImplicitVrs, resolve_vr, unsigned_count
@@ -30,12 +32,10 @@ from dicomweb.encoding.element import (
     looks_implicit,
     read_element,
 )
-from dicomweb.encoding.fragments import read_fragments
-from dicomweb.encoding.head import BulkValue, HeadLimits, OverLimit, Truncated, Unreadable
+from dicomweb.encoding.head import HeadLimits, OverLimit, Truncated, Unreadable
 from dicomweb.encoding.values import BULK_VRS, inline_binary, value_forms
 from dicomweb.encoding.window import NOWHERE, Steps, Window
 from dicomweb.model.query import JsonAttributes
-from dicomweb.model.ranges import ByteRange
 
 DEEPEST = 80
 """Nesting beyond this is refused whatever the limits say: JSON of three levels an item must stay serialisable."""
@@ -43,9 +43,7 @@ DEEPEST = 80
 _SHORT_LENGTHS = 0xFFFF
 """UN of this length and more is what writers make of values that do not fit a 16-bit length: it stays UN."""
 _CHARACTER_SET = 0x00080005
-_PIXEL_KEYS = frozenset(("7FE00008", "7FE00009", "7FE00010"))
-_EXTENDED_KEYS = frozenset(("7FE00001", "7FE00002"))
-_NUMBER_OF_FRAMES = "00280008"
+_ROWS = "00280010"
 _IMPLICIT_VRS = {order.sign: ImplicitVrs(order) for order in (LITTLE, BIG)}
 _MOST_WARNINGS = 20
 
@@ -54,9 +52,6 @@ class ElementReader:
     """Reads one data set, and whatever is nested in it."""
 
     def __init__(self, window: Window, limits: HeadLimits) -> None:
-        self.bulk: list[BulkValue] = []
-        self.extended: dict[str, bytes] = {}
-        """Values of Extended Offset Table and its Lengths, by key."""
         self.warnings: dict[str, None] = {}
         """In the order they were met, each once."""
         self._window = window
@@ -65,9 +60,8 @@ class ElementReader:
         self._ancestors: list[JsonAttributes] = []
         """The data set and the items around what is read, the innermost last."""
         self._path: list[str] = []
-        self._elements_left = limits.elements
-        self._header_end = window.position + limits.header_bytes
-        """Where the header would be too long; every bulk value that is skipped moves it."""
+        self._bounds = Bounds(window, limits)
+        self.bulk = BulkReader(window, self._bounds, limits, self.warn)
 
     def warn(self, message: str) -> None:
         """Note what is odd about the file; no values of attributes in it."""
@@ -78,10 +72,11 @@ class ElementReader:
         """Read elements into `into` until the absolute offset `end`, an item delimiter, or the end of the file."""
         self._ancestors.append(into)
         order, implicit = coding.order, coding.implicit
+        bounds = self._bounds
         forms, texts, vrs = value_forms(order.sign, coding.text), order.texts, _IMPLICIT_VRS[order.sign]
         tag_length, tag_vr_length, long = order.tag_length, order.tag_vr_length, order.long
         character_set_word = order.word(_CHARACTER_SET)
-        elements_left = self._elements_left
+        elements_left = bounds.elements_left
         data, base, at, stop = self._here(end)
         while True:
             if at + 12 > stop:
@@ -96,19 +91,23 @@ class ElementReader:
             else:
                 word, code, length = tag_vr_length(data, at)
                 form = forms.get(code)
-                if form is not None and form[1] and start + 4 <= stop:
-                    length = long(data, start)[0]
+                if form is not None and form[1]:
                     start += 4
+                    if start > stop:
+                        form = None  # that way is slow, but waits for the rest of the length
+                    else:
+                        length = long(data, start - 4)[0]
             if form is None or (decode := form[2]) is None:
                 self._window.position = base + at
-                self._elements_left = elements_left
-                if not (yield from self._special(into, coding, end)):
+                bounds.elements_left = elements_left
+                known = form and Element(texts[word], form[0], base + start, length)
+                if not (yield from self._special(into, known, coding, end)):
                     break
-                elements_left = self._elements_left
+                elements_left = bounds.elements_left
                 data, base, at, stop = self._here(end)
             elif start + length > stop:
                 self._window.position = base + at
-                yield from self._await(base + start + length, end)
+                yield from self._bounds.reach(base + start + length, end)
                 data, base, at, stop = self._here(end)
                 continue
             else:
@@ -124,20 +123,16 @@ class ElementReader:
                 forms = value_forms(order.sign, coding.text)
             elements_left -= 1
             if elements_left < 0:
-                raise OverLimit(f"more than {self._limits.elements} elements", base + at)
-        self._elements_left = elements_left
+                raise bounds.too_many_elements(base + at)
+        bounds.elements_left = elements_left
         self._close(into)
 
     def _here(self, end: int) -> tuple[bytes, int, int, int]:
         """The window's bytes, their base, where the reader stands in them, and where it may read to."""
         window = self._window
         base = window.base
-        return (
-            window.data,
-            base,
-            window.position - base,
-            min(len(window.data), end - base, self._header_end - base),
-        )
+        stop = min(base + len(window.data), end, self._bounds.header_end)
+        return window.data, base, window.position - base, stop - base
 
     def _close(self, into: JsonAttributes) -> None:
         """Leave a data set that is read to its end."""
@@ -147,30 +142,16 @@ class ElementReader:
             for key in LUT_DESCRIPTORS & into.keys():
                 unsigned_count(into[key])
 
-    def _await(self, stop: int, end: int) -> Steps:
-        """Wait until the bytes up to `stop` are there, which lie in an item that ends at `end`."""
-        window = self._window
-        if stop > end:
-            raise Unreadable("an element reaches beyond the item it is in", window.position)
-        if window.ended and stop > window.received:
-            raise Truncated(f"an element reaches {stop - window.received} bytes beyond the file", window.position)
-        if stop > self._header_end:
-            raise OverLimit(f"a header of more than {self._limits.header_bytes} bytes", window.position)
-        yield from window.reach(stop)
-        if stop > window.received:
-            raise Truncated(f"an element reaches {stop - window.received} bytes beyond the file", window.position)
-
     def _more_elements(self, end: int) -> Generator[None, None, bool]:
         """Wait for the next element of the data set; False if it has come to its end."""
         window = self._window
         if window.position + 8 > end:
             if window.position < end:
                 self.warn("an item is longer than its elements")
-                yield from self._await(end, end)
+                yield from self._bounds.reach(end, end)
                 window.position = end
             return False
-        if window.position + 8 > self._header_end:
-            raise OverLimit(f"a header of more than {self._limits.header_bytes} bytes", window.position)
+        self._bounds.check_header(window.position + 8)
         yield from window.reach(min(window.position + 12, end))
         left = window.received - window.position
         if left >= 8:
@@ -187,34 +168,48 @@ class ElementReader:
         self.warn(warning)
         self._window.position = NOWHERE
 
-    def _special(self, into: JsonAttributes, coding: Coding, end: int) -> Generator[None, None, bool]:
-        """Read the element at the window's position, which has no plain VR; False if the data set ends there."""
+    def _special(
+        self, into: JsonAttributes, element: Element | None, coding: Coding, end: int
+    ) -> Generator[None, None, bool]:
+        """Read the element at the window's position, which has no plain VR; False if the data set ends there.
+
+        `element` is None if its VR has to be found out.
+        """
         window = self._window
-        yield from self._await(window.position + header_length(window, window.position, coding), end)
-        element = read_element(window, window.position, coding)
-        if element.tag >> 16 in (0xFFFE, 0):
-            return self._no_attribute(element, into)
-        if not element.vr and not coding.implicit:
-            self.warn(f"the VR of ({element.key[:4]},{element.key[4:]}) is none")
+        if element is None or not element.key:
+            yield from self._bounds.reach(window.position + header_length(window, window.position, coding), end)
+            element = read_element(window, window.position, coding)
+            if element.tag >> 16 in (0xFFFE, 0):
+                return self._no_attribute(element, into)
         undefined = element.length == UNDEFINED
-        vr = element.vr
-        if not vr or (vr == "UN" and (undefined or element.length < _SHORT_LENGTHS or element.tag >> 16 & 1)):
-            vr = resolve_vr(element.tag, self._ancestors, undefined_length=undefined) or "UN"
+        vr = self._vr(element, coding)
         window.position = element.start
         encapsulated = undefined and vr in BULK_VRS and vr != "UN"
-        if encapsulated and (not coding.implicit or element.key in _PIXEL_KEYS):
-            yield from self._encapsulated(into, element.key, vr, coding)
+        if encapsulated and (not coding.implicit or element.key in PIXEL_KEYS):
+            yield from self.bulk.encapsulated(into, element, vr, coding, (*self._path, element.key))
         elif undefined or vr == "SQ":
-            if element.vr == "UN":
-                coding = replace(
-                    coding, order=LITTLE
-                )  # and in implicit VR, as its items show (PS3.5 6.2.2 note 2)
+            if element.vr == "UN":  # little endian, and in implicit VR, as its items show (PS3.5 6.2.2 note 2)
+                coding = replace(coding, order=LITTLE)
             yield from self._sequence(into, element, coding, end)
         elif vr in BULK_VRS:
-            yield from self._bulk(into, element, vr, coding, end)
+            yield from self.bulk.native(into, element, vr, coding, (*self._path, element.key), end)
         else:
             yield from self._plain(into, element, vr, coding, end)
+        if element.key.endswith("0000"):
+            into.pop(element.key, None)  # a group length of a strange VR
         return True
+
+    def _vr(self, element: Element, coding: Coding) -> str:
+        """The VR of an element whose bytes may not say it."""
+        vr = element.vr
+        if vr and vr != "UN":
+            return vr
+        tag, undefined = element.tag, element.length == UNDEFINED
+        if not vr and not coding.implicit:
+            self.warn(f"the VR of ({element.key[:4]},{element.key[4:]}) is none")
+        if vr and element.length >= _SHORT_LENGTHS and not undefined and not tag >> 16 & 1:
+            return vr
+        return resolve_vr(tag, self._ancestors, undefined_length=undefined) or "UN"
 
     def _no_attribute(self, element: Element, into: JsonAttributes) -> bool:
         """Deal with a delimiter, or with a group that has no place in a data set; False if the data set ends."""
@@ -227,6 +222,8 @@ class ElementReader:
             return False
         if element.tag >> 16 == 0 and not nested:
             # zeros or garbage behind the last element; a command set does not stand in a file (PS3.10 7)
+            if _ROWS in into and PIXEL_KEYS.isdisjoint(into.keys()):
+                raise Unreadable("an element was expected, Pixel Data being still to come", self._window.position)
             self._ignore_rest("bytes that are no elements follow the data set")
             return False
         self.warn("an item or a delimiter stands outside a sequence")
@@ -243,95 +240,57 @@ class ElementReader:
             raise OverLimit(f"sequences nested more than {self._deepest} deep", element.start)
         window, order = self._window, coding.order
         items: list[JsonAttributes] = []
-        # an empty sequence has no Value, an empty item is an empty object (PS3.18 F.2.5)
-        into[element.key] = {"vr": "SQ", "Value": items} if element.length else {"vr": "SQ"}
+        into[element.key] = {"vr": "SQ", "Value": items}
         self._path += (element.key, "")
         while window.position < end:
-            yield from self._await(window.position + 8, end)
+            if not self._bounds.has(window.position + 8, end):
+                yield from self._bounds.reach(window.position + 8, end)
             word, length = order.tag_length(window.data, window.position - window.base)
-            tag = order.word(word)
-            if tag != ITEM and (tag not in (SEQUENCE_END, ITEM_END) or length):
-                raise Unreadable("an item of a sequence was expected", window.position)
             window.position += 8
-            if tag == SEQUENCE_END:
+            if word == order.item:
+                items.append({})
+                self._path[-1] = str(len(items))
+                yield from self._item(items[-1], coding, length, end)
+            elif self._ends_sequence(order.word(word), length):
                 break
-            if tag == ITEM_END:
-                self.warn("an item of defined length has a delimiter")
-                continue
-            items.append({})
-            self._path[-1] = str(len(items))
-            yield from self._item(items[-1], coding, length, end)
+        if window.position > end:
+            self.warn("a sequence is longer than its length says")
         if not items:
-            into[element.key] = {"vr": "SQ"}
+            del into[element.key]["Value"]  # it is an empty attribute (PS3.18 F.2.5)
         del self._path[-2:]
+
+    def _ends_sequence(self, tag: int, length: int) -> bool:
+        """Whether this tag, which is no item, ends a sequence; raises Unreadable if it does not belong there."""
+        if tag == ITEM_END and length == 0:
+            self.warn("an item of defined length has a delimiter")
+            return False
+        if tag != SEQUENCE_END or length:
+            raise Unreadable("an item of a sequence was expected", self._window.position - 8)
+        return True
 
     def _item(self, into: JsonAttributes, coding: Coding, length: int, end: int) -> Steps:
         """Read an item behind its tag and length."""
         window = self._window
-        self._elements_left -= 1
-        if length != UNDEFINED:
-            if window.position + length > end:
-                raise Unreadable("an item reaches beyond its sequence", window.position)
+        self._bounds.count_item()
+        if length == UNDEFINED:
+            end = NOWHERE  # its delimiter holds, also where the sequence around it is said to be shorter
+        elif window.position + length > end:
+            raise Unreadable("an item reaches beyond its sequence", window.position)
+        else:
             end = window.position + length
         if end - window.position >= 8:
-            yield from self._await(window.position + 8, end)
+            if not self._bounds.has(window.position + 8, end):
+                yield from self._bounds.reach(window.position + 8, end)
             implicit = looks_implicit(window, window.position, coding)
             if implicit != coding.implicit:
                 self.warn("an item has explicit VR in an implicit data set, or the reverse")
                 coding = replace(coding, implicit=implicit)
         yield from self.data_set(into, coding, end)
 
-    def _encapsulated(self, into: JsonAttributes, key: str, vr: str, coding: Coding) -> Steps:
-        """Read an encapsulated value (PS3.5 A.4)."""
-        window = self._window
-        begin = window.position
-        frames = into.get(_NUMBER_OF_FRAMES, {}).get("Value") or [1]
-        fragments, delimited = yield from read_fragments(window, coding, self._limits, open_end=not self._path)
-        if not delimited:
-            if len(fragments.starts) < (frames[0] if isinstance(frames[0], int) else 1):
-                raise Truncated("the file ends within Pixel Data", window.position)
-            self.warn("Pixel Data ends without a delimiter")
-        self._header_end += window.position - begin
-        self._keep_bulk(into, key, BulkValue((*self._path, key), vr, fragments))
-
-    def _bulk(self, into: JsonAttributes, element: Element, vr: str, coding: Coding, end: int) -> Steps:
-        """Read a value of a bulk VR if it is short, skip it if it is not."""
-        window, key, length = self._window, element.key, element.length
-        if element.end > end:
-            raise Unreadable("an element reaches beyond the item it is in", element.start)
-        extended = key in _EXTENDED_KEYS and not self._path
-        pixel = key in _PIXEL_KEYS and not self._path
-        inline = length <= self._limits.inline_bytes and not pixel
-        if extended:
-            if length > 8 * self._limits.fragments:
-                raise OverLimit(
-                    f"an Extended Offset Table of more than {self._limits.fragments} frames", element.start
-                )
-            self._header_end += length
-        value = b""
-        if inline or extended:
-            yield from self._await(element.end, end)
-            value = window.data[element.start - window.base : element.end - window.base]
-        window.position = element.end
-        if extended:
-            self.extended[key] = value
-        if not length:
-            into[key] = {"vr": vr}
-        elif inline:
-            into[key] = {"vr": vr, "InlineBinary": inline_binary(value, vr, big_endian=coding.order.big)}
-        else:
-            self._header_end += 0 if extended else length
-            span = ByteRange(element.start, element.end)
-            self._keep_bulk(into, key, BulkValue((*self._path, key), vr, span))
-
-    def _keep_bulk(self, into: JsonAttributes, key: str, value: BulkValue) -> None:
-        self.bulk.append(value)
-        into[key] = {"vr": value.vr, "BulkDataURI": "/".join(value.path)}
-
     def _plain(self, into: JsonAttributes, element: Element, vr: str, coding: Coding, end: int) -> Steps:
         """Read a value whose VR the bytes do not say."""
         window = self._window
-        yield from self._await(element.end, end)
+        yield from self._bounds.reach(element.end, end)
         value = window.data[element.start - window.base : element.end - window.base]
         window.position = element.end
         decode = value_forms(coding.order.sign, coding.text)[vr.encode()].decode

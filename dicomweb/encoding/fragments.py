@@ -25,7 +25,7 @@ def read_fragments(
     first = window.position
     table = yield from _offset_table(window, coding, limits)
     starts, lengths = array("Q"), array("Q")
-    item, tag_length = coding.order.word(ITEM), coding.order.tag_length
+    item, tag_length = coding.order.item, coding.order.tag_length
     add_start, add_length = starts.append, lengths.append
     most = limits.fragments
     data, base, at, stop = window.data, window.base, window.position - window.base, len(window.data)

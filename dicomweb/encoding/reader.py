@@ -25,6 +25,7 @@ from dicomweb.encoding.beginning import (
     find_data_set,
     meta_coding,
 )
+from dicomweb.encoding.bulk_values import EXTENDED_LENGTHS, EXTENDED_OFFSETS, PIXEL_KEYS
 from dicomweb.encoding.elements import ElementReader
 from dicomweb.encoding.head import BulkValue, Head, HeadLimits, OverLimit
 from dicomweb.encoding.inflate import Inflater
@@ -34,9 +35,6 @@ from dicomweb.model.query import JsonAttributes
 DEFAULT_LIMITS = HeadLimits()
 
 _TRANSFER_SYNTAX = "00020010"
-_EXTENDED_OFFSETS = "7FE00001"
-_EXTENDED_LENGTHS = "7FE00002"
-_PIXEL_PATHS = frozenset((("7FE00008",), ("7FE00009",), ("7FE00010",)))
 
 
 def read_head(data: bytes, limits: HeadLimits = DEFAULT_LIMITS) -> Head:
@@ -151,10 +149,10 @@ class HeadReader:
             raise AssertionError("a parser goes to its end when the file has ended")
         elements, coding = self._elements, self._coding
         found = EXPLICIT_BIG if coding.order.big else IMPLICIT_LITTLE if coding.implicit else EXPLICIT_LITTLE
-        bulk = {value.path: value for value in elements.bulk}  # of duplicate elements the last one holds
+        bulk = {value.path: value for value in elements.bulk.values}  # of duplicate elements the last one holds
         pixel: BulkValue | None = None
-        for path in _PIXEL_PATHS & bulk.keys():
-            pixel = bulk[path]
+        for key in PIXEL_KEYS:
+            pixel = bulk.get((key,), pixel)
         return Head(
             file_meta=self._file_meta,
             data_set=self._data_set,
@@ -166,7 +164,7 @@ class HeadReader:
             length=self._window.received,
             bulk=tuple(bulk.values()),
             pixel=pixel,
-            extended_offsets=elements.extended.get(_EXTENDED_OFFSETS, b""),
-            extended_lengths=elements.extended.get(_EXTENDED_LENGTHS, b""),
+            extended_offsets=elements.bulk.extended.get(EXTENDED_OFFSETS, b""),
+            extended_lengths=elements.bulk.extended.get(EXTENDED_LENGTHS, b""),
             warnings=tuple(elements.warnings),
         )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pydicom
-from pydicom.datadict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataset import Dataset
 
 from dicomweb.encoding.head import HeadLimits
