@@ -17,7 +17,7 @@ from dicomweb.model.instance import Instance
 from dicomweb.model.keys import Scope
 from dicomweb.ports import Archive, Compute, NoSuchBulkData
 from dicomweb.services.bulk_reading import BulkPath, read_value, words_of
-from dicomweb.services.conditional import caching, not_modified, single_part
+from dicomweb.services.conditional import caching, not_modified, see_commits, single_part
 from dicomweb.services.handler import Handler
 from dicomweb.services.streams import begun, chain
 from dicomweb.wire.conditional import etag
@@ -67,7 +67,9 @@ class BulkData:
     async def value(self, request: Request, variables: Mapping[str, str]) -> Answer:
         """The value of one attribute."""
         path = parse_bulk_path(variables["path"])
-        instance = await self._archive.find_instance(instance_key_of(variables))
+        key = instance_key_of(variables)
+        await see_commits(self._archive, request)
+        instance = await self._archive.find_instance(key)
         span = await self._archive.find_bulk(instance, path)
         frames = await self._frames_at(instance, path) if span is None else 0
         offers = value_offers(instance.transfer_syntax, compressed=span is None, single_part=frames < 2)
@@ -84,7 +86,7 @@ class BulkData:
         read = partial(read_value, self._archive, self._compute, instance, path, length=length, word=word)
         if not chosen.multipart:
             return single_part(request, chosen.content_type, tag, length, read)
-        part = _Part(chosen, bulkdata_url(request.root, instance.key, path), read(None))
+        part = _Part(chosen, bulkdata_url(request.root, key, path), read(None))
         return await _multipart(chain((part,)), chosen, tag)
 
     async def all_values(self, request: Request, variables: Mapping[str, str]) -> Answer:
@@ -96,6 +98,7 @@ class BulkData:
         return await self._all(request, scope_of(variables), pixels_only=True)
 
     async def _all(self, request: Request, scope: Scope, *, pixels_only: bool) -> Answer:
+        await see_commits(self._archive, request)
         revision = await self._archive.series_revision(scope)
         instances = await self._archive.find_instances(scope)
         if pixels_only:

@@ -1,10 +1,11 @@
-"""What all retrieve answers say about caching, and the answers that need no body (RFC 9110 13, 15.3.7)."""
+"""What retrieve requests and answers say about caching, and ranges of a body (RFC 9110 13, 14, RFC 9111 5.2)."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
 from dicomweb.model.ranges import ByteRange
+from dicomweb.ports import Archive
 from dicomweb.wire.byte_ranges import asked_span, content_range
 from dicomweb.wire.conditional import none_match
 from dicomweb.wire.exchange import Answer, Request
@@ -14,6 +15,12 @@ Headers = tuple[tuple[str, str], ...]
 CACHE_CONTROL = ("Cache-Control", "private, no-cache")
 """A copy may be kept by the browser alone, and is asked for again each time: an instance may be replaced or
 deleted, and a 304 costs next to nothing."""
+
+
+async def see_commits(archive: Archive, request: Request) -> None:
+    """Apply what other nodes have committed if the client asks for a strong read (`Cache-Control: no-cache`)."""
+    if "no-cache" in request.header("cache-control").lower() or "no-cache" in request.header("pragma").lower():
+        await archive.catch_up()
 
 
 def caching(tag: str, *, vary: str = "Accept") -> Headers:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from dicomweb.model.instance import Instance
 from dicomweb.ports import Archive, Compute
-from dicomweb.services.conditional import caching, not_modified
+from dicomweb.services.conditional import caching, not_modified, see_commits
 from dicomweb.services.frame_reading import read_frames
 from dicomweb.services.handler import Handler
 from dicomweb.services.limits import Limits
@@ -44,12 +44,15 @@ class Frames:
         """The frames of the list, in its order; a number may stand in it more than once."""
         key = instance_key_of(variables)
         numbers = parse_frame_list(variables["frames"], self._limits.frame_list)
+        await see_commits(self._archive, request)
         instance = await self._archive.find_instance(key)
         return await self._answer(request, instance, numbers, variables["frames"])
 
     async def all_frames(self, request: Request, variables: Mapping[str, str]) -> Answer:
         """Every frame, from the first to the last."""
-        instance = await self._archive.find_instance(instance_key_of(variables))
+        key = instance_key_of(variables)
+        await see_commits(self._archive, request)
+        instance = await self._archive.find_instance(key)
         count = await self._archive.frame_count(instance)
         if count == 0:
             raise WebError(404, "the instance has no frames")

@@ -19,7 +19,7 @@ from dicomweb.model.instance import Header
 from dicomweb.model.keys import Scope
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.byte_cache import ByteCache
-from dicomweb.services.conditional import caching, not_modified
+from dicomweb.services.conditional import caching, not_modified, see_commits
 from dicomweb.services.handler import Handler
 from dicomweb.wire.conditional import etag
 from dicomweb.wire.content_coding import IDENTITY, choose_coding, encode
@@ -73,6 +73,7 @@ class Metadata:
         scope = scope_of(variables)
         offers = _OFFERS if scope.instance is None else _INSTANCE_OFFERS
         chosen = choose(accepted_by(request), offers)
+        await see_commits(self._archive, request)
         revision = await self._archive.series_revision(scope)
         coding = IDENTITY if chosen.media == DICOM_XML else choose_coding(request.header("accept-encoding"))
         tag = etag(self._archive.epoch, revision, f"{chosen} {coding} {request.root}", weak=True)

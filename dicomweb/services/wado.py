@@ -16,7 +16,7 @@ from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.archive_zip import ZipEntry, write_zip
-from dicomweb.services.conditional import caching, not_modified, single_part
+from dicomweb.services.conditional import caching, not_modified, see_commits, single_part
 from dicomweb.services.handler import Handler
 from dicomweb.services.instance_reading import Form, read_instances
 from dicomweb.services.streams import begun
@@ -57,12 +57,14 @@ class Retrieval:
     async def retrieve_instance(self, request: Request, variables: Mapping[str, str]) -> Answer:
         """One instance."""
         key = instance_key_of(variables)
+        await see_commits(self._archive, request)
         instance = await self._archive.find_instance(key)
         return await self._answer(request, key.scope, (instance,), instance.revision)
 
     async def retrieve(self, request: Request, variables: Mapping[str, str]) -> Answer:
         """All instances of a study or series."""
         scope = scope_of(variables)
+        await see_commits(self._archive, request)
         # Read before the instances: an ETag may be older than what it comes with, never newer.
         revision = await self._archive.series_revision(scope)
         return await self._answer(request, scope, await self._archive.find_instances(scope), revision)

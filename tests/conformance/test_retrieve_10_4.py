@@ -253,3 +253,17 @@ async def test_8_5_a_client_that_holds_what_is_there_gets_304_until_it_changes(
     await store_files(archive, ct_slice(series="ct", instance="ct1", InstanceNumber=1, seed=9, rows=40))
     for path, tag in zip(paths, tags, strict=True):
         assert (await get(handlers, path, if_none_match=tag)).status == 200
+
+
+@pytest.mark.parametrize(
+    "path", [STUDY, SERIES + "/metadata", INSTANCE + "/frames/1", INSTANCE + "/bulkdata", INSTANCE]
+)
+async def test_a_strong_read_sees_what_another_node_committed(tmp_path: Path, path: str) -> None:
+    store = MemoryStore()
+    async with open_lake(store, tmp_path / "a") as ours, open_lake(store, tmp_path / "b", node="b") as other:
+        await store_files(ours, CT_1)
+        handlers = handlers_on(ours)
+        before = (await get(handlers, path)).headers["etag"]
+        await store_files(other, ct_slice(series="ct", instance="ct1", InstanceNumber=1, seed=9, rows=40))
+        assert (await get(handlers, path, if_none_match=before)).status == 304
+        assert (await get(handlers, path, if_none_match=before, cache_control="no-cache")).status == 200
