@@ -27,7 +27,7 @@ from storage.objects.contract import ObjectStore
 _GROUPS_AT_ONCE = 4
 """Row groups of one read of all rows: what is held in memory at a time."""
 _HEADER_COLUMNS = ("study", "series", "version", "header")
-WITHOUT_HEADERS = tuple(name for name in SCHEMA.names if name not in ("header", "era"))
+WITHOUT_HEADERS = tuple(name for name in SCHEMA.names if name != "header")
 """The columns that a node on an empty disk needs."""
 
 
@@ -39,6 +39,7 @@ class Checkpoint:
         self._store = store
         self._address = address
         self._snapshot: Snapshot | None = None
+        self._looking = asyncio.Lock()
         self._footers: dict[str, Footer] = {}
 
     async def fold(self, *, until: int | None = None) -> Folded:
@@ -61,13 +62,14 @@ class Checkpoint:
 
     async def snapshot(self, *, fresh: bool = False) -> Snapshot | None:
         """The version of the table that is read here; with `fresh` the newest. None if there is no table."""
-        if fresh or self._snapshot is None:
-            if isinstance(self._address, Memory) or not await self._exists():
-                return None
-            found = (await self._run({"action": "snapshot"}))["snapshot"]
-            if found is not None:
-                self._keep(Snapshot.from_json(found))
-        return self._snapshot
+        async with self._looking:
+            if fresh or self._snapshot is None:
+                if isinstance(self._address, Memory) or not await self._exists():
+                    return None
+                found = (await self._run({"action": "snapshot"}))["snapshot"]
+                if found is not None:
+                    self._keep(Snapshot.from_json(found))
+            return self._snapshot
 
     async def last_folded(self) -> int:
         """Number of the last entry in the table as it is read here, 0 if there is none."""
@@ -77,11 +79,11 @@ class Checkpoint:
     async def read_rows(
         self, snapshot: Snapshot, columns: Sequence[str] = WITHOUT_HEADERS
     ) -> AsyncIterator[pa.RecordBatch]:
-        """All rows of a version of the table, removals and undeletes too; files by era, unordered within.
+        """All rows of a version of the table, removals and undeletes too; roughly in the order they came.
 
         Raises DamagedTable and the store's errors.
         """
-        for file in sorted(snapshot.files, key=lambda file: (file.era, file.path)):
+        for file in sorted(snapshot.files, key=lambda file: (file.revisions, file.path)):
             footer = await read_footer(self._store, file.key, file.size)
             groups = range(footer.metadata.num_row_groups)
             for start in range(0, len(groups), _GROUPS_AT_ONCE):
@@ -101,9 +103,14 @@ class Checkpoint:
         snapshot = await self.snapshot()
         if snapshot is None:
             return {}
-        parts = await asyncio.gather(
-            *(self._series_in(file, study, series) for file in files_holding(snapshot, study, revisions))
-        )
+        try:
+            parts = await asyncio.gather(
+                *(self._series_in(file, study, series) for file in files_holding(snapshot, study, revisions))
+            )
+        except DamagedTable:
+            # files go a month after a newer version of the table has done without them
+            self._snapshot = None
+            raise
         return {version: header for part in parts for version, header in part}
 
     async def _series_in(self, file: TableFile, study: str, series: str) -> list[tuple[str, bytes]]:

@@ -77,7 +77,7 @@ class Event:
     """When the node wrote it, UTC. For people; order comes from the number."""
     node: str
     door: str
-    """How it came: stow, ingest, native, dimse, upkeep."""
+    """How it came: stow, dicomweb, ingest, native, dimse, upkeep."""
     peer: str
     event_id: str
     """Time-ordered random id, unique among all events."""

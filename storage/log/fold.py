@@ -2,6 +2,9 @@
 
     python -m storage.log.fold  < job.json  > result.json
 
+    entries behind the last folded ─ plan ─┬─ new rows ──────────────┐
+    rows they touch ───────────────────────┴─ changed and small files ┴─ new files ─ one transaction
+
 A process, because delta-rs keeps threads that do not survive a fork and memory that a node need not carry; it is
 spawned, works, and ends. Whatever goes wrong, the log is only read: the next fold begins where the last finished.
 """
@@ -12,21 +15,25 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from storage.layout import TABLE
-from storage.log.delta import ROW_GROUP, Conflict, InstancesTable, Place, place_of
+from storage.log.delta import Conflict, InstancesTable, NewFile, Place, place_of
 from storage.log.errors import DamagedEntry, DamagedTable, FoldFailed
-from storage.log.folding import FoldPlan, apply_fates, plan_fold, plan_touched
+from storage.log.folding import KNOWN, FoldPlan, Touched, apply_fates, plan_fold, plan_touched
 from storage.log.journal import Journal
-from storage.log.rows import place_events, sorted_batches, with_columns
+from storage.log.parquet_reads import groups_holding_any, read_footer, read_groups
+from storage.log.parquet_writes import stats_of, write_parquet
+from storage.log.rows import SCHEMA, place_events
 from storage.log.snapshot import Folded, Snapshot, TableFile, address_from_json
+from storage.log.standing import Fate
 from storage.objects.address import Address, Folder, open_store
-from storage.objects.contract import ObjectStore
+from storage.objects.contract import ObjectStore, StoreError
 
 _ATTEMPTS = 8
 """How often a fold is computed again because another process was faster."""
@@ -36,14 +43,14 @@ _ATTEMPTS = 8
 class FoldLimits:
     """Bounds of a fold's memory and of what it writes anew."""
 
-    chunk_bytes: int = 48 << 20
+    chunk_bytes: int = 24 << 20
     """Content of the entries folded in one transaction."""
-    era_rows: int = 20_000
-    """Rows after which an era is full."""
-    era_bytes: int = 8 << 20
-    """Bytes of Parquet after which an era is full; headers are about fifteen times that when unpacked."""
-    era_files: int = 24
-    """Files of an era that are gathered into one."""
+    file_rows: int = 16_384
+    """Rows of a file that is gathered from smaller ones."""
+    file_bytes: int = 4 << 20
+    """Bytes of it; headers are about fifteen times that when unpacked."""
+    small_files: int = 24
+    """Files under half of that size from which on they are gathered."""
 
 
 async def fold(
@@ -61,30 +68,28 @@ async def fold(
     journal = await Journal.open(store, node="fold")
     place, limits = place_of(address), limits or FoldLimits()
     done, conflicts = Folded(0), 0
-    table = await asyncio.to_thread(_open, place, journal.epoch)
     while True:
+        table = await asyncio.to_thread(_open, place, journal.epoch)
         snapshot = table.snapshot()
+        if done.transactions:
+            await _settle_log(store, address, snapshot)
         done = replace(done, last=snapshot.last)
         try:
             entries = await journal.read_rows(snapshot.last, until=until, most_bytes=limits.chunk_bytes)
         except DamagedEntry:
             if not done.entries:
                 raise
-            return done, snapshot
+            entries = []
         if not entries:
             return done, snapshot
         try:
-            rows = await asyncio.to_thread(_fold_some, table, snapshot, entries, limits)
+            rows = await _Fold(store, table, snapshot, limits).run(entries)
         except Conflict as conflict:
             conflicts += 1
             if conflicts == _ATTEMPTS:
                 raise FoldFailed(f"other processes wrote the table {conflicts} times meanwhile") from conflict
-            table = await asyncio.to_thread(_open, place, journal.epoch)
             continue
         conflicts = 0
-        table = await asyncio.to_thread(_open, place, journal.epoch)
-        await _settle(store, address, snapshot, table.snapshot())
-        await asyncio.to_thread(table.vacuum_if_due)
         done = Folded(done.last, done.entries + len(entries), done.rows + rows, done.transactions + 1)
 
 
@@ -100,56 +105,121 @@ def _open(place: Place, epoch: str) -> InstancesTable:
     return table
 
 
-def _fold_some(
-    table: InstancesTable, snapshot: Snapshot, entries: list[tuple[int, pa.RecordBatch]], limits: FoldLimits
-) -> int:
-    """One transaction. Returns the number of new rows."""
-    events = place_events(entries)
-    plan = plan_fold(events, table.read_known(plan_touched(events)))
-    era, crowded = plan_era(snapshot.files, limits)
-    rows = with_columns(plan.rows, {"era": [era] * plan.rows.num_rows})
-    if plan.changes or crowded:
-        eras = {*plan.changes, era}
-        table.replace(eras, _rewritten(table, eras, era, rows, plan), last=entries[-1][0])
-    else:
-        table.append(lambda: sorted_batches(rows, ROW_GROUP), last=entries[-1][0])
-    return int(rows.num_rows)
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """Which files are written anew, beside what new rows need."""
+
+    gathered: tuple[TableFile, ...] = ()
+    """Together with the new rows, into one."""
+    alone: tuple[TableFile, ...] = ()
+    """Each for itself, because rows in it have changed."""
 
 
-def plan_era(files: Iterable[TableFile], limits: FoldLimits) -> tuple[int, bool]:
-    """The era that new rows go to, and whether it has so many files that it is to be written anew."""
-    files = tuple(files)
-    era = max((file.era for file in files), default=0)
-    youngest = [file for file in files if file.era == era]
-    if sum(f.rows for f in youngest) >= limits.era_rows or sum(f.size for f in youngest) >= limits.era_bytes:
-        return era + 1, False
-    return era, len(youngest) >= limits.era_files
+def plan_rewriting(files: Iterable[TableFile], changed: Iterable[str], limits: FoldLimits) -> Rewriting:
+    """Files whose rows have changed, and small ones once there are many; `changed` names paths."""
+    files, changed = sorted(files, key=lambda file: (file.revisions, file.path)), set(changed)
+    small = [f for f in files if f.rows < limits.file_rows // 2 and f.size < limits.file_bytes // 2]
+    gathered: list[TableFile] = []
+    for file in small if len(small) >= limits.small_files else ():
+        together = [*gathered, file]
+        if sum(f.rows for f in together) > limits.file_rows or sum(f.size for f in together) > limits.file_bytes:
+            break
+        gathered = together
+    return Rewriting(tuple(gathered), tuple(f for f in files if f.path in changed and f not in gathered))
 
 
-def _rewritten(
-    table: InstancesTable, eras: Iterable[int], youngest: int, rows: pa.Table, plan: FoldPlan
-) -> Callable[[], Iterator[pa.RecordBatch]]:
-    """All rows of the eras, changed where the plan says so, and the new ones; one era in memory at a time."""
+class _Fold:
+    """One transaction."""
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for era in sorted(eras):
-            whole = apply_fates(table.read_era(era), plan.changes.get(era, {}))
-            if era == youngest:
-                whole = pa.concat_tables([whole, rows])
-            yield from sorted_batches(whole, ROW_GROUP)
+    def __init__(self, store: ObjectStore, table: InstancesTable, snapshot: Snapshot, limits: FoldLimits) -> None:
+        self._store = store
+        self._table = table
+        self._snapshot = snapshot
+        self._limits = limits
 
-    return batches
+    async def run(self, entries: Sequence[tuple[int, pa.RecordBatch]]) -> int:
+        """Returns the number of new rows. Raises Conflict, DamagedTable and the store's errors."""
+        events = await asyncio.to_thread(place_events, entries)
+        plan = plan_fold(events, await self._read_known(plan_touched(events)))
+        rewriting = plan_rewriting(self._snapshot.files, plan.changes, self._limits)
+        come = await self._write(plan, rewriting)
+        try:
+            await self._store.settle([new.file.key for new in come])
+            go = (*rewriting.gathered, *rewriting.alone)
+            await asyncio.to_thread(self._table.commit, come, go, last=entries[-1][0])
+            await asyncio.to_thread(self._table.vacuum_if_due)
+        except Conflict:
+            await self._give_up(come)
+            raise
+        return int(plan.rows.num_rows)
+
+    async def _read_known(self, touched: Touched) -> pa.Table:
+        """What the plan needs to know of the rows that are there, and the files they are in."""
+        studies = sorted(touched.studies.to_pylist())
+        parts = [_KNOWN_SCHEMA.empty_table()]
+        for file in self._snapshot.files:
+            if not any(file.studies[0] <= study <= file.studies[1] for study in studies):
+                continue
+            footer = await read_footer(self._store, file.key, file.size)
+            if groups := groups_holding_any(footer.metadata, "study", studies):
+                rows = touched.matching(await read_groups(self._store, footer, groups, KNOWN))
+                named = rows.append_column("file", pa.repeat(file.path, rows.num_rows))
+                parts.append(named.select(_KNOWN_SCHEMA.names).cast(_KNOWN_SCHEMA))
+        return pa.concat_tables(parts)
+
+    async def _write(self, plan: FoldPlan, rewriting: Rewriting) -> list[NewFile]:
+        """The files that come, one set of rows in memory at a time."""
+        come = []
+        for file in rewriting.alone:
+            come.append(await self._write_file(await self._read_file(file, plan.changes)))
+        parts = [await self._read_file(file, plan.changes) for file in rewriting.gathered]
+        rows = pa.concat_tables([*parts, plan.rows])
+        del parts
+        if rows.num_rows:
+            come.append(await self._write_file(rows))
+        return come
+
+    async def _read_file(self, file: TableFile, changes: Mapping[str, Mapping[str, Fate]]) -> pa.Table:
+        footer = await read_footer(self._store, file.key, file.size)
+        groups = range(footer.metadata.num_row_groups)
+        rows = (await read_groups(self._store, footer, groups, SCHEMA.names)).cast(SCHEMA)
+        return apply_fates(rows, changes.get(file.path, {}))
+
+    async def _write_file(self, rows: pa.Table) -> NewFile:
+        data = await asyncio.to_thread(write_parquet, rows)
+        stats = stats_of(rows)
+        least, greatest = stats["minValues"], stats["maxValues"]
+        file = TableFile(
+            path=f"part-{uuid.uuid4()}.zstd.parquet",
+            size=data.size,
+            rows=rows.num_rows,
+            studies=(least["study"], greatest["study"]),
+            revisions=(least["since_revision"], greatest["since_revision"]),
+        )
+        await self._store.put(file.key, [memoryview(data)])
+        return NewFile(file, stats)
+
+    async def _give_up(self, come: Iterable[NewFile]) -> None:
+        """Delete what no transaction names; what is left behind goes with the next vacuum."""
+        for new in come:
+            try:
+                await self._store.delete(new.file.key)
+            except StoreError:
+                return
 
 
-async def _settle(store: ObjectStore, address: Address, before: Snapshot, after: Snapshot) -> None:
-    """Make the new version of the table durable; delta-rs does not sync what it writes to a folder."""
+_KNOWN_SCHEMA: pa.Schema = pa.schema([*(SCHEMA.field(name) for name in KNOWN), ("file", pa.utf8())])
+
+
+async def _settle_log(store: ObjectStore, address: Address, snapshot: Snapshot) -> None:
+    """Make the table's own log durable; delta-rs does not sync what it writes to a folder."""
     if not isinstance(address, Folder):
         return
-    keys = {file.key for file in after.files} - {file.key for file in before.files}
-    versions = range(before.version + 1, after.version + 1)
-    log = (f"{TABLE}/_delta_log/{version:020d}.json" for version in (0, *versions))
-    keys.update(key for key in log if (address.path / key).exists())
-    await store.settle(sorted(keys))
+    version = snapshot.version
+    names = [f"{number:020d}.json" for number in {0, max(0, version - 1), version}]
+    names += ["_last_checkpoint", f"{version:020d}.checkpoint.parquet"]
+    keys = [f"{TABLE}/_delta_log/{name}" for name in names]
+    await store.settle([key for key in keys if (address.path / key).exists()])
 
 
 async def discard(store: ObjectStore) -> None:
@@ -183,6 +253,8 @@ async def run_job(job: dict[str, Any]) -> dict[str, Any]:
 def main() -> int:
     """One job from standard input, one result to standard output."""
     os.nice(10)
+    # gives memory back, where the usual pool keeps what the largest step needed
+    pa.set_memory_pool(pa.system_memory_pool())
     try:
         result = asyncio.run(run_job(json.load(sys.stdin)))
     except Exception as error:

@@ -22,7 +22,6 @@ from storage.log.standing import Fate, Moment, Place, Removals, Removed, Restore
 KNOWN = (
     *("kind", "study", "series", "instance", "version", "since_revision", "ordinal", "time", "target", "leading"),
     *FATE,
-    "era",
 )
 """What a plan needs to know of the rows that are there."""
 
@@ -38,15 +37,20 @@ class Touched:
     studies: pa.Array
     """Studies of both."""
 
+    def matching(self, rows: pa.Table) -> pa.Table:
+        """Those of the rows that the plan needs to see."""
+        named = pc.or_(pc.is_in(rows["instance"], self.instances), pc.is_in(rows["study"], self.changed))
+        return rows.filter(pc.and_(pc.is_in(rows["study"], self.studies), pc.fill_null(named, False)))
+
 
 @dataclass(frozen=True, slots=True)
 class FoldPlan:
     """What to write."""
 
     rows: pa.Table
-    """New rows; `era` is yet to be set."""
-    changes: Mapping[int, Mapping[str, Fate]] = field(default_factory=dict)
-    """Of rows that are there: era, then version, to what has become of it."""
+    """New rows."""
+    changes: Mapping[str, Mapping[str, Fate]] = field(default_factory=dict)
+    """Of rows that are there: file, then version, to what has become of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,10 @@ def plan_touched(events: pa.Table) -> Touched:
 
 
 def plan_fold(events: pa.Table, known: pa.Table) -> FoldPlan:
-    """The plan for events in log order, as `place_events` gives them, and the rows they touch."""
+    """The plan for events in log order, as `place_events` gives them, and the rows they touch.
+
+    `known` has the columns `KNOWN`, and `file`: what to call the file a row is in.
+    """
     rows = rows_of(events)
     acts = dict(_acts(events))
     replay = _Replay(known.to_pylist())
@@ -115,14 +122,14 @@ class _Replay:
     def __init__(self, known: list[dict[str, Any]]) -> None:
         self._by_study: defaultdict[str, dict[InstanceKey, Versions]] = defaultdict(dict)
         self._removals: defaultdict[str, Removals] = defaultdict(Removals)
-        self._before: dict[str, tuple[int, Fate]] = {}
+        self._before: dict[str, tuple[str, Fate]] = {}
         for row in sorted(known, key=lambda row: (row["since_revision"], row["ordinal"])):
             place = (row["since_revision"], row["ordinal"])
             if row["kind"] == Kind.STORED:
                 fate = _fate(row)
                 key = InstanceKey(row["study"], row["series"], row["instance"])
                 self._versions(key).stored.append(StoredAt(row["version"], place, row["leading"], fate))
-                self._before[row["version"]] = (row["era"], fate)
+                self._before[row["version"]] = (row["file"], fate)
             else:
                 scope = Scope(row["study"], row["series"], row["instance"])
                 self._note(row["kind"], scope, place, Moment(place[0], row["time"]), row["target"] or 0)
@@ -178,13 +185,13 @@ class _Replay:
             for versions in study.values():
                 yield from versions.stored
 
-    def changes(self) -> dict[int, dict[str, Fate]]:
+    def changes(self) -> dict[str, dict[str, Fate]]:
         """What has become of the rows that are there, where it is anything new."""
-        found: defaultdict[int, dict[str, Fate]] = defaultdict(dict)
+        found: defaultdict[str, dict[str, Fate]] = defaultdict(dict)
         for one in self.all_versions():
-            era, before = self._before.get(one.version, (0, one.fate))
+            file, before = self._before.get(one.version, ("", one.fate))
             if one.fate != before:
-                found[era][one.version] = one.fate
+                found[file][one.version] = one.fate
         return dict(found)
 
 

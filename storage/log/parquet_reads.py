@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,21 +64,30 @@ async def read_footer(store: ObjectStore, key: str, size: int) -> Footer:
     return Footer(key, size, metadata, piece)
 
 
-def groups_holding(metadata: pq.FileMetaData, wanted: dict[str, Any]) -> list[int]:
+def groups_holding(metadata: pq.FileMetaData, wanted: Mapping[str, Any]) -> list[int]:
     """The row groups that can hold a row with these values, by column name."""
-    names = {metadata.schema.column(at).path: at for at in range(metadata.num_columns)}
+    groups = set(range(metadata.num_row_groups))
+    for name, value in wanted.items():
+        groups &= set(groups_holding_any(metadata, name, [value]))
+    return sorted(groups)
+
+
+def groups_holding_any(metadata: pq.FileMetaData, name: str, values: Sequence[Any]) -> list[int]:
+    """The row groups that can hold a row with one of these values, given in ascending order, in a column."""
+    place = next(at for at in range(metadata.num_columns) if metadata.schema.column(at).path == name)
     return [
         group
         for group in range(metadata.num_row_groups)
-        if all(_may_hold(metadata.row_group(group).column(names[name]), value) for name, value in wanted.items())
+        if _may_hold(metadata.row_group(group).column(place), values)
     ]
 
 
-def _may_hold(chunk: pq.ColumnChunkMetaData, value: Any) -> bool:
+def _may_hold(chunk: pq.ColumnChunkMetaData, values: Sequence[Any]) -> bool:
     statistics = chunk.statistics
     if statistics is None or not statistics.has_min_max:
         return True
-    return bool(statistics.min <= value <= statistics.max)
+    first = bisect_left(values, statistics.min)
+    return first < len(values) and bool(values[first] <= statistics.max)
 
 
 def plan_spans(metadata: pq.FileMetaData, groups: Iterable[int], columns: Iterable[str]) -> list[ByteRange]:

@@ -24,12 +24,11 @@ the archive sees is the published view `current`:
     <searched attributes>            `storage.log.columns.COLUMNS`
     header                           DICOM JSON as text; null if it lies in an object of its own, or is blank
     file_meta, frames, bulk          group 0002 as DICOM JSON; indexes in the archive's own form
-    era                              the partition: versions stored about the same time, some ten thousand
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -95,7 +94,6 @@ SCHEMA: pa.Schema = pa.schema(
         ("bulk", _BYTES),
         ("header_size", _INTEGER),
         ("header", pa.large_utf8()),
-        ("era", pa.int32()),
     ]
 )
 _HEX = ("digest", "meta_digest", "md5")
@@ -127,7 +125,7 @@ def place_events(batches: Iterable[tuple[int, pa.RecordBatch]]) -> pa.Table:
 
 
 def rows_of(events: pa.Table) -> pa.Table:
-    """The rows that these events would have if nothing came after them; `era` is 0."""
+    """The rows that these events would have if nothing came after them."""
     events = events.filter(pc.is_in(events["kind"], _WITH_ROW))
     stored = pc.equal(events["kind"], str(Kind.STORED))
     rows = events.num_rows
@@ -143,7 +141,6 @@ def rows_of(events: pa.Table) -> pa.Table:
         "until_revision": pc.if_else(stored, pa.scalar(None, _INTEGER), events["since_revision"]),
         "until_time": pc.if_else(stored, pa.scalar(None, _TIME), events["time"]),
         "changed_revision": events["since_revision"],
-        "era": pa.repeat(pa.scalar(0, pa.int32()), rows),
     }
     arrays = [
         columns[name] if name in columns else pa.nulls(rows, SCHEMA.field(name).type) for name in SCHEMA.names
@@ -169,8 +166,10 @@ def with_columns(rows: pa.Table, changed: dict[str, Sequence[Any]]) -> pa.Table:
     return rows
 
 
-def sorted_batches(rows: pa.Table, size: int) -> Iterable[pa.RecordBatch]:
-    """The rows in `ORDER`, `size` at a time; one copy of a batch is made, not of the whole."""
+def sorted_batches(rows: pa.Table, size: int) -> Iterator[pa.Table]:
+    """The rows in `ORDER`, `size` at a time."""
+    # taking rows out of many chunks would join all of them anew for every batch
+    rows = rows.combine_chunks()
     places = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in ORDER])
     for start in range(0, len(places), size):
-        yield rows.take(places[start : start + size]).combine_chunks().to_batches()[0]
+        yield rows.take(places[start : start + size])

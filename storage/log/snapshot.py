@@ -25,7 +25,6 @@ class TableFile:
     size: int
     """Bytes."""
     rows: int
-    era: int
     studies: tuple[str, str]
     """Bounds of the Study Instance UIDs in it, perhaps wider than they need to be."""
     revisions: tuple[int, int]

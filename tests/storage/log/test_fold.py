@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from storage.log.checkpoint import WITHOUT_HEADERS, Checkpoint
 from storage.log.delta import InstancesTable, place_of
 from storage.log.errors import DamagedEntry, DamagedTable, FoldFailed
 from storage.log.events import Event, Kind
-from storage.log.fold import FoldLimits, fold, plan_era
+from storage.log.fold import FoldLimits, Rewriting, fold, plan_rewriting
 from storage.log.journal import Journal
 from storage.log.rows import BLANKED, CURRENT_VIEW
 from storage.log.snapshot import Snapshot, TableFile
@@ -35,8 +34,8 @@ from tests.storage.log.make import event, key, removed, restored, stored
 from tests.storage.log.stores import Watched
 from tests.storage.log.stories import Row, play, random_log
 
-SMALL = FoldLimits(chunk_bytes=1, era_rows=12, era_bytes=1 << 20, era_files=3)
-"""A transaction an entry, eras full after a dozen rows, three files to an era."""
+SMALL = FoldLimits(chunk_bytes=1, file_rows=12, small_files=3)
+"""A transaction an entry, files of a dozen rows, three small ones are gathered."""
 
 
 async def write(place: Place, *log: Sequence[Event], first: int = 1) -> Journal:
@@ -216,8 +215,7 @@ async def test_a_fold_that_dies_before_its_transaction_leaves_no_trace(
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(InstancesTable, "append", dies)
-        patch.setattr(InstancesTable, "replace", dies)
+        patch.setattr(InstancesTable, "commit", dies)
         with pytest.raises(RuntimeError):
             await fold(folder.store, folder.address)
     await fold(folder.store, folder.address)
@@ -235,7 +233,7 @@ async def test_a_fold_that_dies_after_its_transaction_is_known_to_have_happened(
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(folding, "_settle", dies)
+        patch.setattr(folding, "_settle_log", dies)
         with pytest.raises(RuntimeError):
             await fold(folder.store, folder.address, limits=SMALL)
     folded, _ = await fold(folder.store, folder.address)
@@ -340,16 +338,16 @@ async def test_a_table_of_another_epoch_is_built_anew(folder: Place) -> None:
     assert set(await fates(folder)) == {"new"}
 
 
-async def test_a_table_is_rebuilt_on_demand(place: Place) -> None:
+async def test_a_table_is_rebuilt_on_demand(folder: Place) -> None:
     log = random_log(12, entries=8)
-    await write(place, *log)
-    checkpoint = Checkpoint(place.store, place.address)
+    await write(folder, *log)
+    checkpoint = Checkpoint(folder.store, folder.address)
     await checkpoint.fold()
 
     folded = await checkpoint.rebuild()
 
     assert folded.entries == 8
-    assert await fates(place) == play(log)
+    assert await fates(folder) == play(log)
 
 
 async def test_a_damaged_entry_ends_the_fold_before_it(folder: Place) -> None:
@@ -371,29 +369,30 @@ async def test_a_fold_that_cannot_begin_says_why(folder: Place) -> None:
         await Checkpoint(folder.store, folder.address).fold()
 
 
-async def test_small_files_are_gathered_and_eras_are_bounded(folder: Place) -> None:
+async def test_small_files_are_gathered(folder: Place) -> None:
     log = [[stored(key(instance=n, study=n % 7), f"v{n}")] for n in range(40)]
     await write(folder, *log)
 
     _, snapshot = await fold(folder.store, folder.address, limits=SMALL)
 
-    per_era = Counter(file.era for file in snapshot.files)
-    assert max(per_era.values()) <= SMALL.era_files
-    assert [sum(f.rows for f in snapshot.files if f.era == era) for era in sorted(per_era)] == [12, 12, 12, 4]
+    assert len(snapshot.files) <= 40 / (SMALL.file_rows / 2) + SMALL.small_files
+    assert max(file.rows for file in snapshot.files) <= SMALL.file_rows
     assert set(await fates(folder)) == {f"v{n}" for n in range(40)}
 
 
-def test_a_full_era_is_followed_by_the_next() -> None:
-    def file(era: int, rows: int, size: int = 100) -> TableFile:
-        return TableFile("x", size, rows, era, ("", ""), (0, 0))
+def test_what_is_written_anew_is_what_changed_and_what_is_small_if_there_is_much_of_it() -> None:
+    def file(name: str, rows: int, revision: int, size: int = 100) -> TableFile:
+        return TableFile(name, size, rows, ("", ""), (revision, revision))
 
-    limits = FoldLimits(era_rows=10, era_bytes=1000, era_files=2)
+    limits = FoldLimits(file_rows=10, file_bytes=1000, small_files=3)
+    full, heavy = file("full", 5, 1), file("heavy", 1, 2, size=500)
+    a, b, c, d = file("a", 4, 3), file("b", 4, 4), file("c", 2, 5), file("d", 2, 6)
 
-    assert plan_era([], limits) == (0, False)
-    assert plan_era([file(0, 4), file(1, 5)], limits) == (1, False)
-    assert plan_era([file(1, 4), file(1, 5)], limits) == (1, True)
-    assert plan_era([file(1, 5), file(1, 5)], limits) == (2, False)
-    assert plan_era([file(1, 1, 1000)], limits) == (2, False)
+    assert plan_rewriting([], [], limits) == Rewriting()
+    assert plan_rewriting([full, a, b], [], limits) == Rewriting()
+    assert plan_rewriting([full, a, b], ["full", "b"], limits) == Rewriting((), (full, b))
+    assert plan_rewriting([d, c, b, a, heavy, full], [], limits) == Rewriting((a, b, c), ())
+    assert plan_rewriting([d, c, b, a, full], ["a", "d", "full"], limits) == Rewriting((a, b, c), (full, d))
 
 
 async def test_the_headers_of_a_series_are_found_in_at_most_two_objects(place: Place) -> None:
@@ -481,9 +480,9 @@ async def test_any_engine_reads_what_is_current(folder: Place) -> None:
 
 
 async def test_delta_readers_see_the_table_by_its_name_and_columns(folder: Place) -> None:
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, QueryBuilder
 
-    await write(folder, [stored(key(), "a")], [stored(key(), "b")])
+    await write(folder, [stored(key(), "a")], [stored(key(), "b")], [removed(Scope("1.2.9"))])
     await fold(folder.store, folder.address)
     assert isinstance(folder.address, Folder)
 
@@ -494,6 +493,9 @@ async def test_delta_readers_see_the_table_by_its_name_and_columns(folder: Place
 
     assert table.metadata().name == "instances"
     assert current["version"].to_pylist() == ["b"]
+    query = "SELECT version FROM instances WHERE until_revision IS NULL AND current AND modality = 'CT'"
+    answer = QueryBuilder().register("instances", table).execute(query)
+    assert pa.table(answer)["version"].to_pylist() == ["b"]
 
 
 async def test_an_archive_in_memory_has_no_table() -> None:
@@ -522,8 +524,24 @@ async def test_a_node_does_not_carry_the_library_that_folds(folder: Place) -> No
 
 
 def test_a_snapshot_survives_the_pipe() -> None:
-    file = TableFile("era=0/x.parquet", 10, 3, 0, ("1.2", "1.3"), (1, 9))
+    file = TableFile("x.parquet", 10, 3, ("1.2", "1.3"), (1, 9))
     snapshot = Snapshot("epoch", 4, 9, (file,))
 
     assert Snapshot.from_json(snapshot.to_json()) == snapshot
     assert pa.table({"x": [1]}).num_rows == 1
+
+
+async def test_a_snapshot_that_has_grown_too_old_is_looked_up_anew(folder: Place) -> None:
+    await write(folder, [stored(key(), "v1")])
+    old = Checkpoint(folder.store, folder.address)
+    await old.fold()
+    await write(folder, [stored(key(), "v2")], first=2)
+    before = await snapshot_of(folder)
+    await fold(folder.store, folder.address)
+    for file in before.files:
+        await folder.store.delete(file.key)
+
+    with pytest.raises(DamagedTable):
+        await old.read_series_headers("1.2.1", "1.2.1.1")
+
+    assert set(await old.read_series_headers("1.2.1", "1.2.1.1")) == {"v1", "v2"}
