@@ -40,6 +40,7 @@ class Hands:
         self._helped = 0.0
         self._telling = False
         self._watch: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def open(self) -> None:
         """Serve the running event loop."""
@@ -47,6 +48,8 @@ class Hands:
 
     def run(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> asyncio.Future[Result]:
         """The result of `work`. A call not begun when the future is cancelled is not made."""
+        if self._closed:
+            raise RuntimeError(f"{self._name}: closed")
         future: asyncio.Future[Result] = self._loop.create_future()
         self._calls.append((future, work, arguments))
         if self._awake == 0 or self._patience == 0:
@@ -57,18 +60,23 @@ class Hands:
 
     async def close(self) -> None:
         """Make the calls that wait, then end the threads."""
+        with self._lock:
+            self._closed = True  # from here on no thread is added
         if self._watch is not None:
             self._watch.cancel()
         for _ in self._threads:
             self._wake.put(False)
-        for thread in self._threads:
-            await self._loop.run_in_executor(None, thread.join)
+        await self._loop.run_in_executor(None, self._join)
         self._tell()
+
+    def _join(self) -> None:
+        for thread in self._threads:
+            thread.join()
 
     def _help(self) -> None:
         """Have one more thread take calls."""
         with self._lock:
-            if self._awake >= self._most:
+            if self._closed or self._awake >= self._most:
                 return
             self._awake += 1
             self._helped = time.monotonic()

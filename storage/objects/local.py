@@ -5,6 +5,10 @@ nothing, and a kill leaves nothing but a leftover that a later start sweeps. `pu
 for many objects at once and side by side, since one sync waits 4 ms on a common disk whatever its size.
 
 All file work is done in threads, one hop a call: two sets of them, so that readers do not queue behind syncs.
+
+Symbolic links that stand where an object should are not objects, so no key leads out of the folder through one.
+A folder that the administrator replaced by a link is followed by reads and writes, but not listed: link the root.
+On a folder shared by machines a look at one key may tell yesterday's news; follow others by `list`.
 """
 
 from __future__ import annotations
