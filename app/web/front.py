@@ -25,7 +25,7 @@ from app.web.credentials import Credentials
 from app.web.doors import Door, Ending
 from app.web.exchange import Call, ClientGone, request_ids
 from app.web.hosts import Hosts
-from app.web.proxy import Proxies
+from app.web.proxy import Proxies, completed
 from app.web.sending import Broken, HeaderFields, send
 from app.web.stalls import Stalls, abort
 from dicomweb.ports import Compute
@@ -124,8 +124,11 @@ class Front:
 
     async def _answer(self, call: Call) -> Answer:
         headers, guards = call.headers, self._guards
+        host = headers.get("host", "")
+        if (":" not in host or host.endswith("]")) and call.request.transport is not None:
+            host = completed(host, call.request.transport.get_extra_info("sockname"))
         call.approach = guards.proxies.approach(
-            headers, scheme=self._scheme, host=headers.get("host", ""), peer=call.request.remote or ""
+            headers, scheme=self._scheme, host=host, peer=call.request.remote or ""
         )
         mount, below, door = self._find_door(call.path)
         if mount != "/health":

@@ -4,6 +4,10 @@
     Forwarded (RFC 7239), X-Forwarded-*     believed from trusted peers only
     Host header and our own scheme          otherwise
 
+Some clients (python's `dicomweb-client` among them) leave the port out of the Host header. Where that header is
+the very address a connection came in by, the port is known and put back; a name stays as it is, since a proxy on
+the default port may have been called by it.
+
 Proxies append to these lists, so they are read from the right: past the entries that trusted proxies speak for,
 the first untrusted address is the client. What does not look like a host, scheme or path is left out.
 """
@@ -21,6 +25,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 _PAIR = re.compile(r'\s*([A-Za-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*(?:;|$)')
 _REMEMBERED = 1000
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+_LOOPBACK = ("127.0.0.1", "::1")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -37,6 +42,18 @@ class Approach:
     """Address of the client."""
     proxied: bool
     """Whether a trusted proxy stands between."""
+
+
+def completed(host: str, bound: object) -> str:
+    """A Host header with the port that its client left out, where that is certain.
+
+    `bound` is our end of the connection as its socket names it: address and port.
+    """
+    if not host or ":" in host.rpartition("]")[2] or not isinstance(bound, tuple):
+        return host
+    address, port = bound[:2]
+    name = host.strip("[]").lower()
+    return f"{host}:{port}" if name == address or (name == "localhost" and address in _LOOPBACK) else host
 
 
 def parse_networks(entries: Sequence[str]) -> tuple[Network, ...]:

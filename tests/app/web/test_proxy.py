@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.web.proxy import Approach, Proxies, parse_networks
+from app.web.proxy import Approach, Proxies, completed, parse_networks
 from tests.app.serving import serving
 
 PROXY = "10.0.0.1"
@@ -143,3 +143,16 @@ async def test_a_sub_path_is_taken_off_whether_or_not_the_proxy_did_so() -> None
                 assert await answer.text() == f"{server.url}/pacs/dicom-web"
         async with server.client.get(server.url + "/pacs/health/live") as answer:
             assert answer.status == 200
+
+
+def test_a_port_left_out_of_the_host_header_is_put_back_where_it_is_certain() -> None:
+    here = ("127.0.0.1", 8042)
+    assert completed("127.0.0.1", here) == "127.0.0.1:8042"
+    assert completed("localhost", here) == "localhost:8042"
+    assert completed("[::1]", ("::1", 8042, 0, 0)) == "[::1]:8042"
+    # a proxy on port 80 may have been called by these
+    assert completed("pacs.example", here) == "pacs.example"
+    assert completed("192.0.2.7", here) == "192.0.2.7"
+    assert completed("127.0.0.1:80", here) == "127.0.0.1:80"
+    assert completed("", here) == ""
+    assert completed("127.0.0.1", None) == "127.0.0.1"
