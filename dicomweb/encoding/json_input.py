@@ -146,9 +146,9 @@ class _Writer:
         return _Encoded(tuple(pieces))
 
     def _element(self, tag: int, entry: Any, path: tuple[str, ...]) -> tuple[bytes, ...]:
-        if not isinstance(entry, dict) or entry.get("vr") not in KNOWN_VRS:
+        vr = entry.get("vr") if isinstance(entry, dict) else None
+        if not isinstance(vr, str) or vr not in KNOWN_VRS:
             raise MalformedAttributes(path, "an object with a VR of PS3.5 6.2 was expected")
-        vr: str = entry["vr"]
         kinds = [kind for kind in ("Value", "InlineBinary", "BulkDataURI") if entry.get(kind) is not None]
         if len(kinds) > 1:
             raise MalformedAttributes(path, "more than one of Value, InlineBinary and BulkDataURI")
@@ -158,6 +158,8 @@ class _Writer:
             return (element_header(tag, vr, 0),)
         if kinds[0] == "Value":
             return self._values(tag, vr, entry["Value"], path)
+        if vr == "SQ" or (kinds[0] == "InlineBinary" and vr not in _BULK_VRS):
+            raise MalformedAttributes(path, f"{vr} has Value, not {kinds[0]}")
         if kinds[0] == "BulkDataURI":
             return self._bulk_value(tag, vr, entry["BulkDataURI"], path)
         return _plain(tag, vr, (_inline(entry["InlineBinary"], path),), path)
@@ -254,7 +256,7 @@ def _part_syntax(part: BulkPart, path: tuple[str, ...]) -> str:
 def _plain(tag: int, vr: str, chunks: tuple[bytes, ...], path: tuple[str, ...]) -> tuple[bytes, ...]:
     """An element of one span: header, chunks, padding."""
     length = sum(map(len, chunks))
-    if vr in _BULK_VRS and length % word_bytes(vr):
+    if length % word_bytes(vr):
         raise MalformedAttributes(path, f"its bytes are not whole words of {word_bytes(vr)} bytes, as {vr} has")
     padding = padding_of(vr) if length % 2 else b""
     if length + len(padding) > _LONGEST:

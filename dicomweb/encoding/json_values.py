@@ -17,7 +17,7 @@ _ONE_TEXT = frozenset(("LT", "ST", "UR", "UT"))
 """VRs of one value, in which a backslash is text (PS3.5 6.4)."""
 _LEGAL = {
     "AE": re.compile(r"[ -\[\]-~]{0,16}"),
-    "AS": re.compile(r"(\d{3}[DWMY])?"),
+    "AS": re.compile(r"\d{0,3}[DWMY]?"),
     "CS": re.compile(r"[ -\[\]-~]*"),
     "DA": re.compile(r"[\d. :-]*"),
     "DT": re.compile(r"[\d. :+-]*"),
@@ -25,7 +25,7 @@ _LEGAL = {
     "UI": re.compile(r"[0-9.]{0,64}"),
     "UR": re.compile(r"[!-~]*"),
 }
-"""What may stand in a value. Lower case and dashes are let through, since files have them."""
+"""What may stand in a value. Lower case, dashes and ages without unit are let through, since files have them."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 """No control characters but TAB, LF, FF, CR (PS3.5 6.1.3); ESC has no use in UTF-8."""
 

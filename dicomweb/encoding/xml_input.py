@@ -84,7 +84,7 @@ def _parse(document: bytes) -> _Node:
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(document, True)
-    except (expat.ExpatError, ValueError) as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
         if isinstance(error, MalformedAttributes):
             raise
         raise MalformedAttributes((), f"not well-formed XML: {error}") from error

@@ -81,12 +81,14 @@ def _name(tag: str, creators: dict[str, str]) -> str:
 
 def _content(entry: dict[str, Any], bulk_prefix: str) -> Iterator[str]:
     vr = entry.get("vr")
-    for number, value in enumerate(entry.get("Value") or (), start=1):
+    values = entry.get("Value") or ()
+    for number, value in enumerate(values, start=1):
         if vr == "SQ":
             yield f'<Item number="{number}">{"".join(_elements(value or {}, bulk_prefix))}</Item>'
-        elif value is not None:
+        elif value is not None or number == len(values):
+            # a null is a number left out, but for the last one, which would not be missed
             tag = "PersonName" if vr == "PN" else "Value"
-            text = _person_name(value) if vr == "PN" else escaped(str(value))
+            text = "" if value is None else _person_name(value) if vr == "PN" else escaped(str(value))
             yield f'<{tag} number="{number}">{text}</{tag}>'
     if "BulkDataURI" in entry:
         uri = str(entry["BulkDataURI"])
