@@ -44,6 +44,7 @@ _SHORT_LENGTHS = 0xFFFF
 """UN of this length and more is what writers make of values that do not fit a 16-bit length: it stays UN."""
 _CHARACTER_SET = 0x00080005
 _ROWS = "00280010"
+_PIXEL_DATA = "7FE00010"
 _IMPLICIT_VRS = {order.sign: ImplicitVrs(order) for order in (LITTLE, BIG)}
 _MOST_WARNINGS = 20
 
@@ -81,7 +82,7 @@ class ElementReader:
         while True:
             if at + 12 > stop:
                 self._window.position = base + at
-                if not (yield from self._more_elements(end)):
+                if not (yield from self._more_elements(into, end)):
                     break
                 data, base, at, stop = self._here(end)
             start = at + 8
@@ -142,7 +143,7 @@ class ElementReader:
             for key in LUT_DESCRIPTORS & into.keys():
                 unsigned_count(into[key])
 
-    def _more_elements(self, end: int) -> Generator[None, None, bool]:
+    def _more_elements(self, into: JsonAttributes, end: int) -> Generator[None, None, bool]:
         """Wait for the next element of the data set; False if it has come to its end."""
         window = self._window
         if window.position + 8 > end:
@@ -158,10 +159,11 @@ class ElementReader:
             return True
         if left < 0 or len(self._ancestors) > 1:
             raise Truncated("the file ends within a value", window.received)
-        if any(window.rest()):
+        tail = window.rest()
+        if any(tail) and not (tail.isspace() and self._is_done(into)):
             raise Truncated("the file ends within an element", window.received)
         if left:
-            self._ignore_rest("zeros follow the data set")
+            self._ignore_rest("padding follows the data set")
         return False
 
     def _ignore_rest(self, warning: str) -> None:
@@ -181,6 +183,9 @@ class ElementReader:
             element = read_element(window, window.position, coding)
             if element.tag >> 16 in (0xFFFE, 0):
                 return self._no_attribute(element, into)
+            if not element.vr and element.key < _PIXEL_DATA and self._is_done(into):
+                self._ignore_rest("bytes that are no elements follow Pixel Data")
+                return False
         undefined = element.length == UNDEFINED
         vr = self._vr(element, coding)
         window.position = element.start
@@ -222,13 +227,17 @@ class ElementReader:
             return False
         if element.tag >> 16 == 0 and not nested:
             # zeros or garbage behind the last element; a command set does not stand in a file (PS3.10 7)
-            if _ROWS in into and PIXEL_KEYS.isdisjoint(into.keys()):
+            if _ROWS in into and not self._is_done(into):
                 raise Unreadable("an element was expected, Pixel Data being still to come", self._window.position)
             self._ignore_rest("bytes that are no elements follow the data set")
             return False
         self.warn("an item or a delimiter stands outside a sequence")
         self._window.position = element.start
         return True
+
+    def _is_done(self, into: JsonAttributes) -> bool:
+        """Whether this is the data set of an image, and its pixel data have been read."""
+        return len(self._ancestors) == 1 and not PIXEL_KEYS.isdisjoint(into.keys())
 
     def _sequence(self, into: JsonAttributes, element: Element, coding: Coding, end: int) -> Steps:
         """Read the items of a sequence (PS3.5 7.5)."""

@@ -27,7 +27,7 @@ from dicomweb.encoding.beginning import (
 )
 from dicomweb.encoding.bulk_values import EXTENDED_LENGTHS, EXTENDED_OFFSETS, PIXEL_KEYS
 from dicomweb.encoding.elements import ElementReader
-from dicomweb.encoding.head import BulkValue, Head, HeadLimits, OverLimit
+from dicomweb.encoding.head import BulkValue, Head, HeadLimits, OverLimit, Unreadable
 from dicomweb.encoding.inflate import Inflater
 from dicomweb.encoding.window import Steps, Window
 from dicomweb.model.query import JsonAttributes
@@ -62,6 +62,7 @@ class HeadReader:
         self._data_set: JsonAttributes = {}
         self._elements: ElementReader | None = None
         self._steps: Steps | None = self._read()
+        self._failure: Unreadable | None = None
 
     @property
     def data_set_offset(self) -> int | None:
@@ -75,13 +76,21 @@ class HeadReader:
 
     def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes of the file. Raises Unreadable and its kinds as soon as they are known."""
-        if self._inflater is None:
-            self._take((chunk,))
-        else:
-            self._take(self._inflater.feed(bytes(chunk)))
+        if self._failure is not None:
+            raise self._failure
+        try:
+            if self._inflater is None:
+                self._take((chunk,))
+            else:
+                self._take(self._inflater.feed(bytes(chunk)))
+        except Unreadable as error:
+            self._failure = error
+            raise
 
     def finish(self) -> Head:
         """The head of the file, all of which was fed. Raises Unreadable and its kinds."""
+        if self._failure is not None:
+            raise self._failure
         if self._inflater is None:
             self._window.end()
             self._advance()

@@ -33,7 +33,7 @@ class Window:
         self.wanted = base
         self.ended = False
         """Whether nothing more will come."""
-        self._pending: list[bytes] = []
+        self._pending: bytes | bytearray = b""
         self._pending_base = base
 
     def feed(self, chunk: bytes | memoryview) -> bool:
@@ -44,7 +44,11 @@ class Window:
             return False
         if not self._pending:
             self._pending_base = before
-        self._pending.append(chunk if isinstance(chunk, bytes) else bytes(chunk))
+            self._pending = chunk if isinstance(chunk, bytes) else bytes(chunk)
+        else:
+            if isinstance(self._pending, bytes):
+                self._pending = bytearray(self._pending)
+            self._pending += chunk
         if received < self.wanted:
             return False
         self._gather()
@@ -70,15 +74,11 @@ class Window:
         """Let `data` begin at `position` and hold all that has come in."""
         skipped = self.position - self._pending_base
         if skipped < 0:
-            parts = [self.data[self.position - self.base :], *self._pending]
-            self.data = b"".join(parts) if len(parts) > 1 else parts[0]
-        elif self._pending:
-            first = self._pending[0]
-            self._pending[0] = first[skipped:] if skipped else first
-            # the usual case is one chunk, which is not copied then
-            self.data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+            kept = self.data[self.position - self.base :]
+            self.data = kept + self._pending if self._pending else kept
         else:
-            self.data = b""
-        self._pending = []
+            # bytes that nothing is to be taken off are not copied: the usual case is a file in one chunk
+            self.data = bytes(self._pending[skipped:] if skipped else self._pending)
+        self._pending = b""
         self._pending_base = self.received
         self.base = self.position
