@@ -112,13 +112,13 @@ def data_set_coding(first: bytes, declared: str, beginning: Beginning) -> tuple[
 def _looks_big(first: bytes) -> bool:
     """Whether an explicit data set is big endian: files begin with a low group, 0008 as a rule.
 
-    Turned round that is a high group, of which the dictionary knows no element.
+    Turned round that is a high group, of which the dictionary knows no such element, or another VR.
     """
-    group_little, group_big = int.from_bytes(first[:2], "little"), int.from_bytes(first[:2], "big")
-    if group_big >= group_little:
+    little, big = int.from_bytes(first[:2], "little"), int.from_bytes(first[:2], "big")
+    if big >= little:
         return False
     element = int.from_bytes(first[2:4], "little")
-    return element == 0 or public_vr(group_little << 16 | element) is None
+    return element == 0 or first[4:6].decode("ascii") not in (public_vr(little << 16 | element) or "")
 
 
 def _begins_bare(first: bytes) -> bool:
