@@ -33,6 +33,8 @@ from dicomweb.encoding.writer import ITEM_DELIMITER, SEQUENCE_DELIMITER, element
 from dicomweb.model.query import JsonAttributes
 from dicomweb.model.tags import vr_of
 
+_PIXEL_TAGS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+_PIXEL_DATA = 0x7FE00010
 _HEADER = 12
 """Bytes of the longest element header."""
 
@@ -77,6 +79,8 @@ class ElementsToExplicitLittle:
         self._word = 1
         self._dropped = False
         """Whether the current value is not written."""
+        self._pixels_over = False
+        """Whether the pixel data of the top level have begun: what follows may be garbage."""
         self._over = False
         """Whether what follows is no data set any more."""
         self._out: list[bytes] = []
@@ -97,7 +101,7 @@ class ElementsToExplicitLittle:
         if self._left > len(self._held):
             raise Truncated("the object ends within a value", self._at)
         rest = self._held[self._run(self._held, final=True) :]
-        if any(rest):
+        if any(rest) and not (self._pixels_over and rest.isspace()):
             raise Truncated("the object ends within an element's header", self._at)
         self._close_ended()
         if len(self._levels) == 2 and self._levels[-1].kind is _Kind.FRAGMENTS:
@@ -149,8 +153,6 @@ class ElementsToExplicitLittle:
     def _close_ended(self) -> None:
         """Write the delimiters of what has ended by its length."""
         while self._levels and self._at >= self._levels[-1].end:
-            if self._at > self._levels[-1].end:
-                raise Unreadable("a value reaches beyond the item or sequence it is in", self._at)
             self._close()
 
     def _close(self) -> None:
@@ -167,7 +169,7 @@ class ElementsToExplicitLittle:
             return self._item_or_delimiter(level, tag, length)
         if level.kind is not _Kind.ELEMENTS:
             raise Unreadable("an item was expected", self._at)
-        if tag >> 16 == 0 and len(self._levels) == 1:
+        if len(self._levels) == 1 and self._is_garbage(level, tag, data[at + 4 : at + 6]):
             self._over = True
             return 8
         if level.fresh:
@@ -178,6 +180,14 @@ class ElementsToExplicitLittle:
         vr, length, size = self._element(level, tag, data, at)
         self._open(level, tag, vr, length, self._at + size)
         return size
+
+    def _is_garbage(self, level: _Level, tag: int, code: bytes) -> bool:
+        """Whether what looks like an element of the top level is none: `elements` has not taken it for one."""
+        if tag >> 16 == 0:
+            return True
+        if not self._pixels_over or tag >= _PIXEL_DATA or f"{tag:08X}" in level.told:
+            return False
+        return level.coding.implicit or code.decode("latin-1") not in KNOWN_VRS
 
     def _element(self, level: _Level, tag: int, data: bytes, at: int) -> tuple[str, int, int]:
         """VR, length and bytes of the header of an element; the length forms are those of `element`."""
@@ -197,6 +207,9 @@ class ElementsToExplicitLittle:
     def _open(self, level: _Level, tag: int, vr: str, length: int, start: int) -> None:
         """Begin an element whose value is at `start`."""
         undefined = length == UNDEFINED
+        if not undefined and start + length > level.end:
+            raise Unreadable("an element reaches beyond the item it is in", start)
+        self._pixels_over = self._pixels_over or (len(self._levels) == 1 and tag in _PIXEL_TAGS)
         if undefined and vr in BULK_VRS and vr != "UN":
             self._out.append(element_header(tag, vr, UNDEFINED))
             self._levels.append(_Level(_Kind.FRAGMENTS, level.coding, level.end, None))
@@ -235,7 +248,8 @@ class ElementsToExplicitLittle:
         level.taken += 1
         self._out.append(item_header(UNDEFINED if length else 0))
         if length:
-            end = level.end if length == UNDEFINED else self._at + 8 + length
+            # the delimiter of an item holds, also where the sequence is said to be shorter
+            end = NOWHERE if length == UNDEFINED else self._at + 8 + length
             elements = told if isinstance(told, dict) else {}
             self._levels.append(_Level(_Kind.ELEMENTS, level.coding, end, elements))
 

@@ -11,9 +11,12 @@ from typing import Any
 
 import pydicom
 import pytest
+from hypothesis import given, settings
 from pydicom.dataset import Dataset
+from pydicom.uid import UID as UID_OF
 
 from dicomweb.encoding.head import BulkValue, Fragments, Head, Truncated, Unreadable
+from dicomweb.encoding.json_input import data_set_to_part10
 from dicomweb.encoding.reader import read_head
 from dicomweb.encoding.reencode import REENCODED, explicit_little, reencoder
 from dicomweb.encoding.words import byte_swap, word_bytes
@@ -37,6 +40,7 @@ from tests.build.dicom import (
     to_file,
 )
 from tests.build.samples import SAMPLES, manifest
+from tests.dicomweb.encoding.attribute_strategies import data_sets
 
 _NAMES = ("Implicit VR Little Endian", "Explicit VR Big Endian", "Deflated Explicit VR Little Endian", "")
 NATIVE_SAMPLES = [row["path"] for row in manifest() if row["transfer_syntax"] in _NAMES]
@@ -251,6 +255,52 @@ def test_what_follows_the_data_set_is_left_out() -> None:
     clean = implicit(element(0x00100020, "LO", b"ID", coding=IMPLICIT))
     for rest in (bytes(5), bytes(8), bytes(1000)):
         assert reencoded(clean + rest, 7) == reencoded(clean)
+
+
+def test_garbage_behind_the_pixel_data_is_left_out() -> None:
+    clean = to_file(odd_data_set(), IMPLICIT_LITTLE)
+    garbage = b"\x01\x00\x23\x45\x10\x00\x00\x00" + bytes(range(40))
+    assert reencoded(clean + garbage, 7) == reencoded(clean)
+    assert reencoded(clean + b"   ", 7) == reencoded(clean)
+
+
+def test_an_item_longer_than_its_elements_ends_where_it_says() -> None:
+    inner = element(0x00080100, "SH", b"CODE", coding=IMPLICIT)
+    after = element(0x00400400, "LT", b"after ", coding=IMPLICIT)
+    data = implicit(sequence(0x0040A730, item(inner + bytes(4), coding=IMPLICIT), coding=IMPLICIT), after)
+    assert_same(data, reencoded(data, 3))
+    assert attributes(data)["0040A730"]["Value"] == [{"00080100": {"vr": "SH", "Value": ["CODE"]}}]
+
+
+def test_a_sequence_longer_than_its_length_ends_with_its_last_item() -> None:
+    inner = element(0x00080100, "SH", b"CODE", coding=IMPLICIT)
+    items = item(inner, coding=IMPLICIT, undefined=True)
+    after = element(0x0040E001, "ST", b"after ", coding=IMPLICIT)
+    data = implicit(element(0x0040A730, "SQ", items, coding=IMPLICIT, length=len(items) - 8), after)
+    assert_same(data, reencoded(data, 3))
+    assert attributes(data)["0040E001"]["Value"] == ["after"]
+
+
+@given(data_sets)
+@settings(max_examples=60)
+def test_any_data_set_comes_out_as_it_went_in(attributes: JsonAttributes) -> None:
+    identity = {
+        "00080016": {"vr": "UI", "Value": ["1.2"]},
+        "00080018": {"vr": "UI", "Value": ["1.2.3"]},
+    }
+    file = b"".join(data_set_to_part10({**identity, **attributes}, {}.get))
+    for transfer_syntax in (IMPLICIT_LITTLE, EXPLICIT_BIG):
+        data_set = pydicom.dcmread(BytesIO(file))
+        data_set.file_meta.TransferSyntaxUID = UID_OF(transfer_syntax)
+        buffer = BytesIO()
+        pydicom.dcmwrite(
+            buffer,
+            data_set,
+            implicit_vr=transfer_syntax == IMPLICIT_LITTLE,
+            little_endian=transfer_syntax == IMPLICIT_LITTLE,
+            force_encoding=True,
+        )
+        assert_same(buffer.getvalue(), reencoded(buffer.getvalue(), 1))
 
 
 def test_elements_behind_the_pixel_data_come_out_too() -> None:
