@@ -48,6 +48,10 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 _THREAD_BYTES = 256 << 10
 """Entries above this size are decoded in a thread: it takes more than some milliseconds."""
+_THREAD_EVENTS = 200
+"""Entries with so many events are encoded in a thread for the same reason."""
+_LISTED_AT_ONCE = 100_000
+"""Entries of a listing that a follower holds in memory."""
 _AT_ONCE = 32
 """Entries read side by side."""
 _PROBES = 4
@@ -78,7 +82,7 @@ class Journal:
         self.store = store
         self.archive_id = archive.archive_id
         self.epoch = archive.epoch
-        self._node = node
+        self.node = node
         self._patience = patience_seconds
         self._listing = listing
         self._listed = False
@@ -113,8 +117,10 @@ class Journal:
                 await self._settle(number - 1)
             except ObjectMissing as error:
                 raise DamagedEntry(number - 1, "it is missing") from error
-        entry = Entry(number, self.epoch, commit, self._node, datetime.now(UTC), tuple(events))
-        return await self._place(entry, encode_entry(entry))
+        entry = Entry(number, self.epoch, commit, self.node, datetime.now(UTC), tuple(events))
+        if len(events) < _THREAD_EVENTS:
+            return await self._place(entry, encode_entry(entry))
+        return await self._place(entry, await asyncio.to_thread(encode_entry, entry))
 
     async def _place(self, entry: Entry, data: bytes) -> Appended:
         """Create the entry, or find out who has."""
@@ -181,19 +187,23 @@ class Journal:
                     return
                 number += 1
                 yield entry
-        listed, gap = await self._survey(number)
-        if listed and listed[-1].number > self._durable:
-            await self._settle(listed[-1].number)
-        for batch in plan_batches(listed):
-            entries, fault = await self._read_all(batch)
-            for entry in entries:
-                yield entry
-            if fault is not None:
-                raise fault
-        if gap is not None:
-            raise gap
+        while True:
+            listed, gap = await self._survey(number, most=_LISTED_AT_ONCE)
+            if listed and listed[-1].number > self._durable:
+                await self._settle(listed[-1].number)
+            for batch in plan_batches(listed):
+                entries, fault = await self._read_all(batch)
+                for entry in entries:
+                    yield entry
+                if fault is not None:
+                    raise fault
+            if gap is not None:
+                raise gap
+            if len(listed) < _LISTED_AT_ONCE:
+                return
+            number = listed[-1].number
 
-    async def _survey(self, after: int) -> tuple[list[Listed], DamagedEntry | None]:
+    async def _survey(self, after: int, *, most: int | None = None) -> tuple[list[Listed], DamagedEntry | None]:
         """The entries behind `after` without reading them, up to the first gap; and that gap."""
         listed: list[Listed] = []
         expected = after + 1
@@ -210,6 +220,8 @@ class Journal:
                 expected += 1
             listed.append(Listed(name[1], info.size))
             expected += 1
+            if len(listed) == most:
+                break
         self._listed = True
         return listed, None
 

@@ -376,3 +376,11 @@ async def test_rows_are_read_up_to_a_bound() -> None:
     assert [number for number, _ in some] == [11, 12, 13, 14, 15]
     assert [number for number, _ in little] == [1]
     assert await journal.read_rows(80, until=None, most_bytes=1) == []
+
+
+async def test_a_log_that_is_listed_in_parts_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.log.journal._LISTED_AT_ONCE", 10)
+    store = MemoryStore()
+    await fill(await opened(store), 30)
+
+    assert await numbers(await opened(store)) == list(range(1, 31))
