@@ -10,7 +10,7 @@ from aiohttp import web
 
 from app.access import AccessLog
 from app.config import Settings
-from app.telemetry import Telemetry
+from app.telemetry import Sample, Telemetry
 from app.values import ConfigError
 from app.web.cors import Cors
 from app.web.credentials import Credentials
@@ -83,7 +83,7 @@ def make_front(
         credentials=Credentials(settings.auth.users, settings.auth.tokens, compute),
         proxies=proxies,
     )
-    return Front(
+    front = Front(
         doors=doors,
         guards=guards,
         ending=ending,
@@ -96,3 +96,9 @@ def make_front(
         compression=settings.web.compression,
         name_uids=settings.log.uids,
     )
+    telemetry.add_source(
+        lambda: [
+            Sample("requests_at_work", front.stalls.at_work, "Requests between their head and their last byte")
+        ]
+    )
+    return front

@@ -160,6 +160,47 @@ async def test_samples_are_stored_once(tmp_path: Path) -> None:
             assert study["00201208"]["Value"] == [24]
 
 
+async def test_the_same_on_a_bucket(tmp_path: Path, s3_endpoint: str, bucket: str) -> None:
+    data = ct_slice(SOPInstanceUID=uid("in a bucket"))
+    (tmp_path / "one.dcm").write_bytes(data)
+    extra = {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "DICOMLAKE_S3_ENDPOINT": s3_endpoint,
+        "DICOMLAKE_S3_REGION": "us-east-1",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    store = f"s3://{bucket}/archive"
+
+    checked = await run("doctor", "--store", store, "--http-port", "0", "--dicom-port", "0", extra=extra)
+    assert checked.status == 0, checked.out + checked.err
+    assert (await run("ingest", "--store", store, str(tmp_path / "one.dcm"), extra=extra)).status == 0
+    async with server(store, extra=extra) as running, aiohttp.ClientSession() as client:
+        _, found = await get(client, f"{running.dicomweb}/instances?SOPInstanceUID={uid('in a bucket')}")
+        (match,) = json.loads(found)
+        url = match["00081190"]["Value"][0]
+        assert await get(client, url, "application/dicom; transfer-syntax=*") == (200, data)
+        async with client.get(running.url + "/metrics") as answer:
+            assert 'dicomlake_store_operations_total{kind="' in await answer.text()
+        assert await running.end() == 0
+    assert (await run("verify", "--store", store, extra=extra)).status == 0
+
+
+async def test_a_store_that_cannot_be_reached_is_said_in_a_sentence(tmp_path: Path) -> None:
+    extra = {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "DICOMLAKE_S3_ENDPOINT": "http://127.0.0.1:9",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+
+    ended = await run("verify", "--store", "s3://bucket/archive", extra=extra)
+
+    assert ended.status == 2
+    assert ended.err.startswith("dicomlake: ")
+    assert "Traceback" not in ended.err
+
+
 async def test_it_serves_https_with_a_certificate(tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     arguments = ("--web-tls-certificate", str(certificate), "--web-tls-key", str(key))

@@ -444,6 +444,7 @@ async def test_metrics_count_by_operation_and_status_and_name_nobody() -> None:
     assert 'dicomlake_requests_total{operation="none",method="GET",status="404"} 1' in text
     assert 'dicomlake_request_duration_seconds_count{operation="search_studies"} 1' in text
     assert 'dicomlake_request_duration_seconds_bucket{operation="search_studies",le="+Inf"} 1' in text
+    assert "dicomlake_requests_at_work 1" in text, "the one that asks"
     assert "dicomlake_process_cpu_seconds_total " in text
     assert "dicomlake_process_resident_memory_bytes " in text
     assert "Doe" not in text
