@@ -81,7 +81,7 @@ def _entry(tag: int) -> tuple[str, str, str, str, str] | None:
     """VR, VM, name, retired and keyword."""
     table, masks = _public_tables()
     found = table.get(tag)
-    if found is None:
+    if found is None and not tag >> 16 & 1:  # (6001,0010) is a private creator, not the Overlay Rows of a mask
         for mask, value, entry in masks:
             if tag & mask == value:
                 return entry
