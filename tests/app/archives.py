@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from aiohttp import ClientSession, web
