@@ -13,12 +13,13 @@ from dicomweb.ports import ArchiveError
 
 def run_async(work: Coroutine[Any, Any, int]) -> int:
     """The exit status that `work` returns; 2 if the archive cannot be opened or used."""
+    from storage.log.errors import LogError
     from storage.objects.contract import StoreError
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(work)
-    except (NodeDirTaken, StoreError, ArchiveError) as error:
+    except (NodeDirTaken, StoreError, LogError, ArchiveError) as error:
         print(f"dicomlake: {error}", file=sys.stderr)
         return 2
 

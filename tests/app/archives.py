@@ -31,7 +31,7 @@ class House:
         """Store instances in one request; the status."""
         headers = {"Content-Type": RELATED, "Accept": "application/dicom+json"}
         async with self.client.post(
-            self.dicomweb + "/studies", data=related(instances), headers=headers
+            self.dicomweb + "/studies", data=BytesIO(related(instances)), headers=headers
         ) as answer:
             await answer.read()
             return answer.status
