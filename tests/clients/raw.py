@@ -1,5 +1,5 @@
-"""HTTP written and read byte by byte, where a library would hide what matters: how a header is spelled, where a body
-begins, what becomes of a connection that ends in the middle.
+"""HTTP written and read byte by byte, where a library would hide what matters: how a header is spelled, where a
+body begins, what becomes of a connection that ends in the middle.
 """
 
 from __future__ import annotations
