@@ -80,7 +80,7 @@ class Version:
     until: Moment | None = None
     """When it ceased to be visible; None while it is."""
     changed: int = 0
-    """Number of the last entry that changed anything said here."""
+    """Number of the last entry that changed where it stands."""
     row: int = 0
     """Number of its row in the catalog, 0 while it has none."""
 
@@ -187,8 +187,7 @@ def settle(versions: Sequence[Version], at: Moment) -> Versions:
 def _settled(one: Version, standing: Standing, at: Moment) -> Version:
     visible = standing >= Standing.KEPT
     until = None if visible else at if one.visible else one.until or at
-    touched = at.revision in (one.purged, one.voided) or (one.hidden is not None and one.hidden == at)
-    if not touched and standing is one.standing and until == one.until:
+    if standing is one.standing:
         return one
     return replace(one, standing=standing, until=until, changed=at.revision)
 
