@@ -320,7 +320,7 @@ class ElementReader:
     def _declared_text(self, into: JsonAttributes, coding: Coding) -> Coding:
         """The coding of what follows Specific Character Set."""
         values = into.get(f"{_CHARACTER_SET:08X}", {}).get("Value", ())
-        text, known = character_set(tuple(value or "" for value in values))
+        text, known = character_set(tuple(value if isinstance(value, str) else "" for value in values))
         if not known:
             self.warn("Specific Character Set has a term that is not defined")
         return replace(coding, text=text)

@@ -125,3 +125,12 @@ def test_specific_character_set_that_is_not_defined_is_noted() -> None:
 
     assert head.data_set[f"{TAG:08X}"]["Value"] == ["ä"]
     assert head.warnings == ("Specific Character Set has a term that is not defined",)
+
+
+@pytest.mark.parametrize("vr", ["US", "PN", "FD", "SQ", "OB"])
+def test_specific_character_set_of_a_strange_vr_declares_nothing(vr: str) -> None:
+    head = read_head(
+        part10(element(0x00080005, vr, b"" if vr == "SQ" else b"\1" * 8) + element(TAG, "LO", b"\xe4"))
+    )
+
+    assert head.data_set[f"{TAG:08X}"]["Value"] == ["ä"]
