@@ -248,7 +248,7 @@ async def known_states(catalog: Catalog, keys: set[InstanceKey]) -> dict[Instanc
     for key, state in states.items():
         current = (state.current.digest, state.current.transfer_syntax) if state.current else None
         others = frozenset((digest, syntax) for _, digest, syntax in state.visible) - {current}
-        known[key] = Known(current, others, state.elsewhere)  # type: ignore[arg-type]  # None was taken out above
+        known[key] = Known(current, others, state.elsewhere)
     return known
 
 

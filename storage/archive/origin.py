@@ -42,12 +42,12 @@ class LogOrigin:
         for instance in instances:
             wanted.setdefault(instance.revision, set()).add(instance.version)
         found = await self._from_table(instances) if len(wanted) > _FEW_ENTRIES else {}
-        wanted = {number: missing for number, versions in wanted.items() if (missing := versions - found.keys())}
+        wanted = {number: rest for number, versions in wanted.items() if (rest := versions - found.keys())}
         for part in await asyncio.gather(*(self._entry(number, versions) for number, versions in wanted.items())):
             found.update(part)
-        missing = [instance for instance in instances if instance.version not in found]
-        if missing:
-            raise Damaged(f"the log has no header for {len(missing)} of {len(instances)} instances")
+        lost = [instance for instance in instances if instance.version not in found]
+        if lost:
+            raise Damaged(f"the log has no header for {len(lost)} of {len(instances)} instances")
         return [found[instance.version] for instance in instances]
 
     async def _from_table(self, instances: Sequence[Instance]) -> dict[str, bytes]:

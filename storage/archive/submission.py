@@ -68,7 +68,8 @@ class LakeSubmission:
         except StoreFull:
             return [_no_room(one) for one in taken]
         verdicts = iter(result.verdicts if result else ())
-        receipts, unwanted = [], []
+        receipts: list[Receipt] = []
+        unwanted: list[str] = []
         for one in taken:
             if one.candidate is None:
                 receipts.append(one.refusal or _nothing())

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -87,7 +88,7 @@ class Upkeep:
                 continue
             if behind >= settings.fold_entries or time.monotonic() - since >= settings.fold_seconds:
                 target = self._archive.revision
-                await _attempt("folding the log", lambda target=target: self._checkpoint.fold(until=target))
+                await _attempt("folding the log", partial(self._checkpoint.fold, until=target))
                 folded, since = target, time.monotonic()
 
     async def _expire(self) -> None:
