@@ -12,7 +12,7 @@ import logging
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -220,15 +220,17 @@ def read_with_pydicom(data: bytes) -> Dataset:
         return pydicom.dcmread(io.BytesIO(data), force=True)
 
 
-def expected_json(data_set: Dataset, path: tuple[str, ...] = ()) -> Json:
-    """pydicom's JSON of a data set, turned into ours by DIFFERENCES."""
+def expected_json(
+    data_set: Dataset, path: tuple[str, ...] = (), *, rules: Sequence[Difference] = DIFFERENCES
+) -> Json:
+    """pydicom's JSON of a data set, turned into ours by the rules."""
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     expected: Json = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for tag in list(data_set.keys()):
-            place, element = _told_by_pydicom(data_set, tag, path)
-            for difference in DIFFERENCES:
+            place, element = _told_by_pydicom(data_set, tag, path, rules)
+            for difference in rules:
                 if element is not None:
                     element = difference.apply(element, place)
             if element is not None:
@@ -241,7 +243,9 @@ def _dictionary_vr(key: str) -> str:
     return entry[0] if entry else "UN"
 
 
-def _told_by_pydicom(data_set: Dataset, tag: Any, path: tuple[str, ...]) -> tuple[Place, Json | None]:
+def _told_by_pydicom(
+    data_set: Dataset, tag: Any, path: tuple[str, ...], rules: Sequence[Difference]
+) -> tuple[Place, Json | None]:
     key = f"{int(tag):08X}"
     stored = data_set.get_item(tag, keep_deferred=True)
     raw = stored.value if isinstance(stored.value, bytes) else None
@@ -251,7 +255,9 @@ def _told_by_pydicom(data_set: Dataset, tag: Any, path: tuple[str, ...]) -> tupl
         read = data_set[tag]
         vr = str(read.VR)
         if vr == "SQ":
-            items = [expected_json(item, (*path, key, str(n))) for n, item in enumerate(read.value, 1)]
+            items = [
+                expected_json(item, (*path, key, str(n)), rules=rules) for n, item in enumerate(read.value, 1)
+            ]
             return Place((*path, key), vr, None, big_endian), {"vr": "SQ", "Value": items}
         if vr == "PN" and read.VM > 1 and not all(read.value):
             # to_json_dict raises IndexError at an empty name among others, so it is spelled out here
@@ -270,7 +276,7 @@ def left_over(ours: Json, expected: Json, path: str = "") -> Iterator[str]:
         if mine == theirs:
             continue
         items = [element.get("Value", []) if element else [] for element in (mine, theirs)]
-        if mine and theirs and mine["vr"] == theirs["vr"] == "SQ" and len(items[0]) == len(items[1]):
+        if mine and theirs and mine["vr"] == theirs["vr"] == "SQ" and len(items[0]) == len(items[1]) > 0:
             for number, (item, other) in enumerate(zip(*items, strict=True), 1):
                 yield from left_over(item, other, f"{path}{key}/{number}/")
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 import orjson
 import pytest
@@ -13,8 +12,15 @@ from pydicom._dicom_dict import DicomDictionary
 
 from dicomweb.encoding.head import Unreadable
 from dicomweb.encoding.reader import HeadReader, read_head
-from tests.build.dicom import NATIVE, Coding, element, item, part10, sequence
-from tests.dicomweb.encoding.differences import DIFFERENCES, LIMITS, expected_json, left_over, read_with_pydicom
+from tests.build.dicom import EXPLICIT_BIG, NATIVE, Coding, element, item, part10, sequence
+from tests.dicomweb.encoding.differences import (
+    DIFFERENCES,
+    LIMITS,
+    Difference,
+    expected_json,
+    left_over,
+    read_with_pydicom,
+)
 
 _BY_VR: dict[str, list[int]] = {}
 for _tag, _entry in DicomDictionary.items():
@@ -153,6 +159,33 @@ def test_any_damage_is_read_or_refused_as_unreadable(data: bytes, choose: st.Dat
     orjson.dumps(head.data_set)
 
 
+_BIG = Coding(big=True)
+EXAMPLES = {
+    "group lengths": part10(element(0x00080000, "UL", b"\0\0\0\0")),
+    "items outside sequences": part10(
+        element(0x00080060, "CS", b"CT") + item() + element(0x00100020, "LO", b"P1")
+    ),
+    "empty sequences": part10(sequence(0x00081140)),
+    "values of IS and DS that are no numbers": part10(element(0x00200013, "IS", b"1A")),
+    "padding": part10(element(0x00080008, "CS", b"A \\B ")),
+    "padding and empty component groups of names": part10(element(0x00100010, "PN", b"A ==C ")),
+    "empty values among others": part10(element(0x00080008, "CS", b"A\\\\B")),
+    "short pixel data": part10(element(0x7FE00010, "OW", b"\1\2")),
+    "inline binary of big endian files": part10(element(0x00281201, "OW", b"\1\2", coding=_BIG), EXPLICIT_BIG),
+    "NaN and infinities": part10(element(0x00189306, "FD", struct.pack("<d", float("inf")))),
+    "values of a length that their VR cannot have": part10(element(0x00280010, "US", b"\1\2\3")),
+    "escape sequences of GB 2312": part10(
+        element(0x00080005, "CS", b"\\ISO 2022 IR 58") + element(0x00100020, "LO", b"\x1b$)A\xd5\xc5")
+    ),
+}
+
+
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)
-def test_every_difference_has_its_reason(difference: Any) -> None:
+def test_each_difference_is_needed_and_tells_its_reason(difference: Difference) -> None:
+    data = EXAMPLES[difference.name]
+    ours = read_head(data, LIMITS).data_set
+    others = [other for other in DIFFERENCES if other is not difference]
+
+    assert list(left_over(ours, expected_json(read_with_pydicom(data)))) == []
+    assert list(left_over(ours, expected_json(read_with_pydicom(data), rules=others))) != []
     assert len(difference.reason) > 20
