@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from storage.layout import TABLE
 from storage.log.errors import DamagedTable, FoldFailed
 from storage.log.parquet_reads import Footer, groups_holding, read_footer, read_groups
-from storage.log.rows import SCHEMA
+from storage.log.rows import SCHEMA, conformed
 from storage.log.snapshot import Folded, Snapshot, TableFile, address_to_json
 from storage.objects.address import Address, Memory
 from storage.objects.contract import ObjectStore
@@ -88,8 +88,9 @@ class Checkpoint:
             groups = range(footer.metadata.num_row_groups)
             for start in range(0, len(groups), _GROUPS_AT_ONCE):
                 some = groups[start : start + _GROUPS_AT_ONCE]
-                for batch in (await read_groups(self._store, footer, some, columns)).to_batches():
-                    yield _as_described(batch)
+                rows = conformed(await read_groups(self._store, footer, some, columns), columns)
+                for batch in rows.to_batches():
+                    yield batch
 
     async def read_series_headers(
         self, study: str, series: str, *, revisions: tuple[int, int] | None = None
@@ -170,8 +171,3 @@ def _headers_of(table: pa.Table, study: str, series: str) -> list[tuple[str, byt
     rows = table.filter(pc.and_(wanted, pc.is_valid(table["header"])))
     headers = pc.cast(rows["header"], pa.large_binary()).to_pylist()
     return list(zip(rows["version"].to_pylist(), headers, strict=True))
-
-
-def _as_described(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with the types of `SCHEMA`, which the reader may have narrowed."""
-    return batch.cast(pa.schema([SCHEMA.field(name) for name in batch.schema.names]))

@@ -123,6 +123,18 @@ class InstancesTable:
             raise
         return cls(place, table)
 
+    def widened(self) -> Self:
+        """The table with every column of `SCHEMA`, even if it was made with fewer. Raises Conflict."""
+        ours = Schema.from_arrow(SCHEMA).fields
+        there = {field.name for field in self._table.schema().fields}
+        missing = [field for field in ours if field.name not in there]
+        if missing:
+            try:
+                self._table.alter.add_columns(missing, commit_properties=CommitProperties(max_commit_retries=0))
+            except CommitFailedError as error:
+                raise Conflict from error
+        return self
+
     def snapshot(self) -> Snapshot:
         """The table's files and what is folded into it. Raises DamagedTable."""
         try:

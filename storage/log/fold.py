@@ -29,7 +29,7 @@ from storage.log.folding import KNOWN, FoldPlan, Touched, apply_fates, plan_fold
 from storage.log.journal import Journal
 from storage.log.parquet_reads import groups_holding_any, read_footer, read_groups
 from storage.log.parquet_writes import stats_of, write_parquet
-from storage.log.rows import SCHEMA, place_events
+from storage.log.rows import SCHEMA, conformed, place_events
 from storage.log.snapshot import Folded, Snapshot, TableFile, address_from_json
 from storage.log.standing import Fate
 from storage.objects.address import Address, Folder, open_store
@@ -69,7 +69,11 @@ async def fold(
     place, limits = place_of(address), limits or FoldLimits()
     done, conflicts = Folded(0), 0
     while True:
-        table = await asyncio.to_thread(_open, place, journal.epoch)
+        try:
+            table = await asyncio.to_thread(_open, place, journal.epoch)
+        except Conflict as conflict:
+            conflicts = _count(conflicts, conflict)
+            continue
         snapshot = table.snapshot()
         if done.transactions:
             await _settle_log(store, address, snapshot)
@@ -85,12 +89,16 @@ async def fold(
         try:
             rows = await _Fold(store, table, snapshot, limits).run(entries)
         except Conflict as conflict:
-            conflicts += 1
-            if conflicts == _ATTEMPTS:
-                raise FoldFailed(f"other processes wrote the table {conflicts} times meanwhile") from conflict
+            conflicts = _count(conflicts, conflict)
             continue
         conflicts = 0
         done = Folded(done.last, done.entries + len(entries), done.rows + rows, done.transactions + 1)
+
+
+def _count(conflicts: int, conflict: Conflict) -> int:
+    if conflicts + 1 == _ATTEMPTS:
+        raise FoldFailed(f"other processes wrote the table {_ATTEMPTS} times meanwhile") from conflict
+    return conflicts + 1
 
 
 def _open(place: Place, epoch: str) -> InstancesTable:
@@ -102,7 +110,7 @@ def _open(place: Place, epoch: str) -> InstancesTable:
             table = InstancesTable.open(place)
     if table is None or table.snapshot().epoch != epoch:
         raise DamagedTable("the checkpoint table belongs to another epoch of the log")
-    return table
+    return table.widened()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +170,9 @@ class _Fold:
                 continue
             footer = await read_footer(self._store, file.key, file.size)
             if groups := groups_holding_any(footer.metadata, "study", studies):
-                rows = touched.matching(await read_groups(self._store, footer, groups, KNOWN))
-                named = rows.append_column("file", pa.repeat(file.path, rows.num_rows))
-                parts.append(named.select(_KNOWN_SCHEMA.names).cast(_KNOWN_SCHEMA))
+                rows = conformed(await read_groups(self._store, footer, groups, KNOWN), KNOWN)
+                rows = touched.matching(rows)
+                parts.append(rows.append_column("file", pa.repeat(file.path, rows.num_rows)))
         return pa.concat_tables(parts)
 
     async def _write(self, plan: FoldPlan, rewriting: Rewriting) -> list[NewFile]:
@@ -182,7 +190,7 @@ class _Fold:
     async def _read_file(self, file: TableFile, changes: Mapping[str, Mapping[str, Fate]]) -> pa.Table:
         footer = await read_footer(self._store, file.key, file.size)
         groups = range(footer.metadata.num_row_groups)
-        rows = (await read_groups(self._store, footer, groups, SCHEMA.names)).cast(SCHEMA)
+        rows = conformed(await read_groups(self._store, footer, groups, SCHEMA.names), SCHEMA.names)
         return apply_fates(rows, changes.get(file.path, {}))
 
     async def _write_file(self, rows: pa.Table) -> NewFile:

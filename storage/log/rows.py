@@ -166,6 +166,14 @@ def with_columns(rows: pa.Table, changed: dict[str, Sequence[Any]]) -> pa.Table:
     return rows
 
 
+def conformed(rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """These columns with the types of `SCHEMA`; null where a file was written before the column was thought of."""
+    schema = pa.schema([SCHEMA.field(name) for name in names])
+    there = set(rows.schema.names)
+    arrays = [rows[f.name] if f.name in there else pa.nulls(rows.num_rows, f.type) for f in schema]
+    return pa.table(arrays, names=list(names)).cast(schema)
+
+
 def sorted_batches(rows: pa.Table, size: int) -> Iterator[pa.Table]:
     """The rows in `ORDER`, `size` at a time."""
     # taking rows out of many chunks would join all of them anew for every batch

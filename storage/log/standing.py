@@ -68,7 +68,7 @@ class Fate:
     voided: int = 0
     """Number of the entry that voided it, 0 if none did."""
     changed: int = 0
-    """Number of the last entry that changed anything said here."""
+    """Number of the last entry that changed where it stands."""
 
 
 @dataclass(slots=True)
@@ -138,30 +138,28 @@ class Versions:
         """A removal covers the instance."""
         for one in self.stored:
             if one.fate.state not in (State.REMOVED, State.PURGED, State.VOIDED):
-                one.fate = replace(one.fate, hidden=at, changed=at.revision)
+                one.fate = replace(one.fate, hidden=at)
         self._settle(at)
 
     def restore(self, removals: Removals, at: Moment) -> None:
         """An undelete, the last of `removals`, covers the instance."""
         for one in self.stored:
             if one.fate.state is State.REMOVED:
-                hider = removals.hider(self.key, one.place)
-                changed = at.revision if hider == at else one.fate.changed
-                one.fate = replace(one.fate, hidden=hider, changed=changed)
+                one.fate = replace(one.fate, hidden=removals.hider(self.key, one.place))
         self._settle(at)
 
     def void(self, version: str, at: Moment) -> None:
         """The version never became whole."""
         for one in self.stored:
             if one.version == version and not (one.fate.voided or one.fate.purged):
-                one.fate = replace(one.fate, voided=at.revision, changed=at.revision)
+                one.fate = replace(one.fate, voided=at.revision)
         self._settle(at)
 
     def purge(self, version: str, at: Moment) -> None:
         """The bytes of the version are gone."""
         for one in self.stored:
             if one.version == version and not (one.fate.voided or one.fate.purged):
-                one.fate = replace(one.fate, purged=at.revision, changed=at.revision)
+                one.fate = replace(one.fate, purged=at.revision)
         self._settle(at)
 
     def _settle(self, at: Moment) -> None:

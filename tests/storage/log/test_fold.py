@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
+from deltalake import DeltaTable, QueryBuilder
 
 from dicomweb.model.keys import Scope
 from storage.layout import TABLE, entry_key
@@ -24,8 +25,9 @@ from storage.log.delta import InstancesTable, place_of
 from storage.log.errors import DamagedEntry, DamagedTable, FoldFailed
 from storage.log.events import Event, Kind
 from storage.log.fold import FoldLimits, Rewriting, fold, plan_rewriting
+from storage.log.folding import KNOWN
 from storage.log.journal import Journal
-from storage.log.rows import BLANKED, CURRENT_VIEW
+from storage.log.rows import BLANKED, CURRENT_VIEW, SCHEMA
 from storage.log.snapshot import Snapshot, TableFile
 from storage.objects.address import Folder, Memory
 from storage.objects.memory import MemoryStore
@@ -478,8 +480,6 @@ async def test_any_engine_reads_what_is_current(folder: Place) -> None:
 
 
 async def test_delta_readers_see_the_table_by_its_name_and_columns(folder: Place) -> None:
-    from deltalake import DeltaTable, QueryBuilder
-
     await write(folder, [stored(key(), "a")], [stored(key(), "b")], [removed(Scope("1.2.9"))])
     await fold(folder.store, folder.address)
     assert isinstance(folder.address, Folder)
@@ -543,3 +543,28 @@ async def test_a_snapshot_that_has_grown_too_old_is_looked_up_anew(folder: Place
         await old.read_series_headers("1.2.1", "1.2.1.1")
 
     assert set(await old.read_series_headers("1.2.1", "1.2.1.1")) == {"v1", "v2"}
+
+
+async def test_a_table_made_before_a_column_was_thought_of_is_widened(
+    folder: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(folder, [stored(key(), "v1")])
+    narrow = pa.schema([field for field in SCHEMA if field.name not in ("modality", "voided_revision")])
+    with monkeypatch.context() as patch:
+        for module in ("rows", "fold", "delta", "parquet_writes"):
+            patch.setattr(f"storage.log.{module}.SCHEMA", narrow)
+        patch.setattr("storage.log.fold.KNOWN", [name for name in KNOWN if name in narrow.names])
+        patch.setattr("storage.log.parquet_writes._STATED", ("study", "series", "since_revision"))
+        await fold(folder.store, folder.address)
+    await write(folder, [stored(key(), "v2")], first=2)
+
+    await fold(folder.store, folder.address)
+
+    told = {row["version"]: row for row in await rows(folder)}
+    assert {name: (row["state"], row["modality"]) for name, row in told.items()} == {
+        "v1": ("former", None),
+        "v2": ("current", "CT"),
+    }
+    assert isinstance(folder.address, Folder)
+    names = DeltaTable(folder.address.path / TABLE).to_pyarrow_dataset().schema.names
+    assert {"modality", "voided_revision"} <= set(names)
