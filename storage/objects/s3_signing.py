@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
@@ -101,22 +101,50 @@ class _Signature(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types
         return self._payload
 
 
+class _Shown(Exception):
+    """A request that is not sent after all."""
+
+    def __init__(self, url: str, authorization: str | bytes) -> None:
+        super().__init__(url)
+        self.url = url
+        self.authorization = authorization
+
+
+def _show(request: Any, **_: Any) -> None:
+    raise _Shown(request.url, request.headers["Authorization"])
+
+
 async def _place(session: AioSession, settings: S3Settings, region: str) -> Place:
-    """Ask botocore for a signed URL and read the place from it."""
+    """Have botocore prepare a request, and read from it where it would have gone.
+
+    Its own links (`generate_presigned_url`) go elsewhere: to the endpoint of all regions.
+    """
     style = settings.addressing
     if style == "auto" and settings.endpoint_url:
         style = "path"
-    configured = AioConfig(signature_version="s3v4", s3=None if style == "auto" else {"addressing_style": style})
+    configured = AioConfig(
+        signature_version="s3v4",
+        retries={"total_max_attempts": 1},
+        s3=None if style == "auto" else {"addressing_style": style},
+    )
     async with session.create_client(
         "s3",
         region_name=region or None,
         endpoint_url=settings.endpoint_url or None,
         config=configured,
     ) as client:
-        url = await client.generate_presigned_url("get_object", Params={"Bucket": settings.bucket, "Key": "x"})
-    parts = urlsplit(url)
-    # <access key>/<date>/<region>/<service>/aws4_request
-    scope = parse_qs(parts.query)["X-Amz-Credential"][0].split("/")
-    return Place(
-        url=f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('x')}", region=scope[-3], service=scope[-2]
-    )
+        client.meta.events.register("before-send.s3", _show)
+        try:
+            await client.get_object(Bucket=settings.bucket, Key="x")
+        except _Shown as shown:
+            return _read_place(shown)
+    raise StoreDenied(settings.bucket, "the way to the bucket cannot be found")
+
+
+def _read_place(shown: _Shown) -> Place:
+    parts = urlsplit(shown.url)
+    # Credential=<access key>/<date>/<region>/<service>/aws4_request, and the access key may hold a slash
+    authorization = shown.authorization.decode() if isinstance(shown.authorization, bytes) else shown.authorization
+    scope = authorization.partition("Credential=")[2].partition(",")[0].split("/")
+    url = f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('x')}"
+    return Place(url=url, region=scope[-3], service=scope[-2])

@@ -22,7 +22,7 @@ from yarl import URL
 
 from storage.objects.contract import StoreUnavailable
 from storage.objects.s3_settings import S3Settings
-from storage.objects.s3_signing import EMPTY, UNSIGNED, Signer
+from storage.objects.s3_signing import EMPTY, UNSIGNED, Place, Signer
 
 SLOWEST = 50_000.0
 """Bytes a second below which sending is given up."""
@@ -83,6 +83,11 @@ class Wire:
         )
         return cls(settings, signer, session)
 
+    @property
+    def place(self) -> Place:
+        """Where requests go."""
+        return self._signer.place
+
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
@@ -123,9 +128,9 @@ class Wire:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send one request; its answer, whose body is still to be read. Raises StoreUnavailable, StoreDenied."""
         url = self._url(key, query)
-        signed = await self._signer.sign(
-            method, url, {"Accept-Encoding": "identity", **(headers or {})}, await self._digest(body)
-        )
+        signed = await self._signer.sign(method, url, dict(headers or {}), await self._digest(body))
+        # not signed: proxies change it
+        signed["Accept-Encoding"] = "identity"
         payload = None if body is None else _Pieces(body)
         size = 0 if payload is None else payload.size
         try:

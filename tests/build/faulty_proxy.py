@@ -1,6 +1,7 @@
 """A proxy in front of an HTTP server that does to connections what networks do, once for each fault it is told.
 
-It reads a whole request, then takes the next fault whose method fits:
+Connections of clients stay open from request to request. It reads a whole request, then takes the next fault
+whose method fits:
 
     RESET           resets the connection; the server sees nothing
     DROP_ANSWER     lets the server answer, throws the answer away, resets the connection
@@ -36,6 +37,9 @@ class FaultyProxy:
     seen: list[tuple[str, str]] = field(default_factory=list)
     """Method and target of every request that came, faulted or not."""
 
+    connections: int = 0
+    """How many connections clients have made."""
+
     def fail(self, method: str, *faults: str | int) -> None:
         """Do these to the next requests of that method, one each."""
         self.faults += [(method, fault) for fault in faults]
@@ -63,14 +67,13 @@ async def faulty_proxy(target: str) -> AsyncIterator[FaultyProxy]:
         task = asyncio.current_task()
         assert task is not None
         connections.add(task)
-        upstream_reader, upstream = await asyncio.open_connection(parts.hostname, parts.port)
+        proxy.connections += 1
         try:
             while head := await _head(reader):
-                await _exchange(proxy, head, reader, writer, upstream_reader, upstream)
+                await _exchange(proxy, head, reader, writer, parts.hostname or "", parts.port or 80)
         except (_Ended, ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            upstream.close()
             writer.close()
             connections.discard(task)
 
@@ -94,8 +97,8 @@ async def _exchange(
     head: bytes,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    upstream_reader: asyncio.StreamReader,
-    upstream: asyncio.StreamWriter,
+    host: str,
+    port: int,
 ) -> None:
     method, target = head.split(b" ", 2)[:2]
     proxy.seen.append((method.decode(), target.decode()))
@@ -107,9 +110,7 @@ async def _exchange(
         writer.write(b"HTTP/1.1 %d Fault\r\nContent-Length: 0\r\n\r\n" % fault)
         await writer.drain()
         return
-    upstream.write(head + body)
-    answer_head = await _head(upstream_reader)
-    answer = b"" if method == b"HEAD" else await upstream_reader.readexactly(_length(answer_head))
+    answer_head, answer = await _ask(host, port, head + body)
     if fault == DROP_ANSWER:
         _reset(writer)
     if fault == HANG:
@@ -120,6 +121,19 @@ async def _exchange(
         raise _Ended
     writer.write(answer_head + answer)
     await writer.drain()
+
+
+async def _ask(host: str, port: int, request: bytes) -> tuple[bytes, bytes]:
+    """Head and body of the server's answer."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(request)
+        head = await _head(reader)
+        body = b"" if request.startswith(b"HEAD ") else await reader.readexactly(_length(head))
+    finally:
+        writer.close()
+    # the tests' server closes after every answer, which real ones do not
+    return head.replace(b"Connection: close\r\n", b""), body
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from urllib.request import Request, urlopen
 from uuid import uuid4
-
-import boto3
 
 from storage.objects.s3_settings import S3Settings
 
@@ -15,15 +14,9 @@ _numbers = itertools.count()
 def make_bucket(endpoint: str) -> str:
     """A new, empty bucket; its name."""
     name = f"bucket-{uuid4().hex[:8]}-{next(_numbers)}"
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    client.create_bucket(Bucket=name)
-    client.close()
+    # the server asks for no signature, and a client of boto3 takes longer to make than the bucket
+    with urlopen(Request(f"{endpoint}/{name}", method="PUT"), timeout=10):
+        pass
     return name
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +32,8 @@ from storage.objects.s3_faults import answer_fault
 from storage.objects.s3_listing import parse_page, plan_page
 from storage.objects.s3_parts import part_size
 from storage.objects.s3_settings import S3Settings
+from storage.objects.s3_signing import EMPTY, Signer
+from storage.objects.s3_wire import Answer, Wire
 from tests.build.faulty_proxy import DROP_ANSWER, HANG, RESET, TRUNCATE, FaultyProxy, faulty_proxy
 from tests.build.s3 import s3_settings
 from tests.contracts.object_store import MIB, ObjectStoreContract, listed, streamed
@@ -435,11 +438,107 @@ class TestAnswers:
         assert plan_page(prefix="p", after="p/a", token="")["start-after"] == "p/a"
 
 
-async def test_many_requests_share_the_connections(s3_endpoint: str, bucket: str) -> None:
-    async with S3Store(replace(s3_settings(s3_endpoint, bucket), max_connections=4)) as store:
-        await asyncio.gather(*(store.put(f"k{number}", [b"x"]) for number in range(40)))
+class TestConnections:
+    async def test_requests_one_after_the_other_share_one(self, proxy: FaultyProxy, bucket: str) -> None:
+        async with S3Store(s3_settings(proxy.url, bucket)) as store:
+            await store.put("k", [bytes(MIB)])
+            await store.get("k")
+            await store.get("k", ByteRange(0, 10))
+            await streamed(store, "k")
+            await store.head("k")
+            await listed(store)
+            await store.delete("k")
+            with pytest.raises(ObjectMissing):
+                await store.get("k")
+            with pytest.raises(ObjectMissing):
+                await store.head("k")
+            await store.put("k", [b""], create=True)
 
-        assert len(await listed(store)) == 40
+        assert proxy.connections == 1
+
+    async def test_no_more_are_made_than_allowed(self, proxy: FaultyProxy, bucket: str) -> None:
+        async with S3Store(replace(s3_settings(proxy.url, bucket), max_connections=4)) as store:
+            await asyncio.gather(*(store.put(f"k{number}", [b"x"]) for number in range(40)))
+
+            assert len(await listed(store)) == 40
+
+        assert proxy.connections <= 4
+
+
+AWS = S3Settings(
+    bucket="examplebucket",
+    region="us-east-1",
+    access_key_id="AKIAIOSFODNN7EXAMPLE",
+    secret_access_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+)
+
+
+class TestSigning:
+    """Signature Version 4, against the worked examples of its specification."""
+
+    @pytest.mark.parametrize(
+        ("query", "headers", "signature"),
+        [
+            (
+                "test.txt",
+                {"Range": "bytes=0-9"},
+                "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
+            ),
+            ("?max-keys=2&prefix=J", {}, "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"),
+        ],
+    )
+    async def test_a_request_is_signed_as_specified(
+        self, monkeypatch: pytest.MonkeyPatch, query: str, headers: dict[str, str], signature: str
+    ) -> None:
+        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: datetime(2013, 5, 24, tzinfo=UTC))
+        signer = await Signer.open(AWS)
+
+        signed = await signer.sign("GET", f"https://examplebucket.s3.amazonaws.com/{query}", headers, EMPTY)
+
+        assert signed["Authorization"].endswith(f"Signature={signature}")
+
+    @pytest.mark.parametrize(
+        ("settings", "url", "region"),
+        [
+            (AWS, "https://examplebucket.s3.amazonaws.com/", "us-east-1"),
+            (replace(AWS, region="eu-west-1"), "https://examplebucket.s3.eu-west-1.amazonaws.com/", "eu-west-1"),
+            (replace(AWS, region=""), "https://examplebucket.s3.amazonaws.com/", "us-east-1"),
+            (replace(AWS, addressing="path"), "https://s3.amazonaws.com/examplebucket/", "us-east-1"),
+            (replace(AWS, endpoint_url="https://minio:9000"), "https://minio:9000/examplebucket/", "us-east-1"),
+            (
+                replace(AWS, endpoint_url="http://minio:9000", addressing="virtual"),
+                "http://examplebucket.minio:9000/",
+                "us-east-1",
+            ),
+            (replace(AWS, bucket="with.dots"), "https://s3.amazonaws.com/with.dots/", "us-east-1"),
+        ],
+    )
+    async def test_requests_go_where_the_bucket_lies(
+        self, monkeypatch: pytest.MonkeyPatch, settings: S3Settings, url: str, region: str
+    ) -> None:
+        monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+
+        place = (await Signer.open(settings)).place
+
+        assert (place.url, place.region, place.service) == (url, region, "s3")
+
+    async def test_a_bucket_in_another_region_is_followed(self) -> None:
+        wire = await Wire.open(AWS)
+        moved = Answer(301, {"x-amz-bucket-region": "eu-west-1"}, b"")
+
+        assert await wire.find_region(moved)
+        assert not await wire.find_region(moved)
+
+        assert wire.place.url == "https://examplebucket.s3.eu-west-1.amazonaws.com/"
+        assert wire.place.region == "eu-west-1"
+        await wire.close()
+
+    async def test_a_bucket_behind_an_endpoint_of_its_own_stays_there(self) -> None:
+        wire = await Wire.open(replace(AWS, endpoint_url="http://127.0.0.1:9000"))
+
+        assert not await wire.find_region(Answer(301, {"x-amz-bucket-region": "eu-west-1"}, b""))
+        await wire.close()
 
 
 def _open_files() -> int:
