@@ -23,7 +23,8 @@ from storage.catalog.schema import level_columns, name_columns
 from storage.log.events import ColumnValue
 
 _NAMES = {level: tuple(column.name for column in level_columns(level)) for level in Level}
-_PARENT_COLUMNS = (*_NAMES[Level.STUDY], *_NAMES[Level.SERIES])
+PARENT_COLUMNS = (*_NAMES[Level.STUDY], *_NAMES[Level.SERIES])
+"""What the rows of series and studies tell of their last instance."""
 _AGREEING = (
     "patient_id",
     "issuer_of_patient_id",
@@ -39,7 +40,7 @@ _AGREEING = (
 def parent_attributes(columns: Mapping[str, ColumnValue]) -> str:
     """The study's and series' columns of an instance as JSON; null ones are left out."""
     return orjson.dumps(
-        {name: value for name in _PARENT_COLUMNS if (value := columns.get(name)) is not None}
+        {name: value for name in PARENT_COLUMNS if (value := columns.get(name)) is not None}
     ).decode()
 
 

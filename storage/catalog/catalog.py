@@ -21,7 +21,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
@@ -32,6 +32,7 @@ from storage.catalog.hashes import KnownHashes, fold, hash_uid
 from storage.catalog.headers import HeaderOrigin, HeaderReader
 from storage.catalog.history import RemovalInfo, Statistics, VersionRow
 from storage.catalog.hot import HotSeries, ScopeStatus, SeriesState
+from storage.catalog.loading import Loader
 from storage.catalog.lookup import SeriesKey
 from storage.catalog.pending import Pending, PendingEvent, relevant
 from storage.catalog.search import Searcher
@@ -92,6 +93,11 @@ class Catalog:
     async def __aenter__(self) -> Self:
         await self._database.open()
         self._segments.open()
+        await self._learn()
+        return self
+
+    async def _learn(self) -> None:
+        """Take up what DuckDB holds."""
         await self._database.write(self._writer.open)
         ((self.applied,),) = await self._database.read(
             lambda cursor: cursor.execute("SELECT applied FROM meta").fetchall()
@@ -100,7 +106,6 @@ class Catalog:
         series, instances, shared = await self._database.read(lookup.known_hashes)
         self._known_series, self._known_instances = KnownHashes(series), KnownHashes(instances)
         self._shared_instances = {int(value) for value in shared}
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -118,6 +123,24 @@ class Catalog:
         self._segments.close()
 
     # applying
+
+    async def load(self, batches: AsyncIterator[Any], applied: int) -> None:
+        """Fill an empty catalog from the checkpoint table, which holds the log up to `applied`.
+
+        `batches` are Arrow record batches in the table's schema (`storage.log.rows`), headers left out.
+        """
+        if self.applied:
+            raise ValueError(f"a table is loaded into an empty catalog, this one holds {self.applied} entries")
+        loader = Loader()
+        await self._database.write(loader.begin)
+        try:
+            async for batch in batches:
+                await self._database.write(partial(loader.add, batch=batch))
+            await self._database.write(partial(loader.finish, applied=applied))
+        except BaseException:
+            await self._database.write(loader.give_up)
+            raise
+        await self._learn()
 
     def apply(self, entry: Entry) -> None:
         """Let an entry take effect: memory only. Entries come in ascending order, each once."""

@@ -6,7 +6,7 @@ comes out says which rows are new, which have changed, and what the series adds 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dicomweb.model.keys import Scope
@@ -51,7 +51,7 @@ class SeriesFold:
     keys: dict[str, Versions] = field(default_factory=dict)
     """By SOP Instance UID, as DuckDB has them."""
 
-    def run(self, items: Sequence[PendingEvent], rows: dict[str, int]) -> None:
+    def run(self, items: Sequence[PendingEvent], rows: Mapping[str, int]) -> None:
         """Let the events take effect; `rows` numbers the rows of new versions by version."""
         for item in items:
             event, at = item.event, Moment(item.revision, item.event.time)
@@ -65,7 +65,7 @@ class SeriesFold:
             elif change := change_of(event, at):
                 self._all(event, change)
 
-    def _store(self, item: PendingEvent, rows: dict[str, int]) -> None:
+    def _store(self, item: PendingEvent, rows: Mapping[str, int]) -> None:
         stored = item.event.stored
         assert stored is not None
         new = version_of(stored, item.event, item.revision, item.ordinal, row=rows[stored.version])
