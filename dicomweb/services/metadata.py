@@ -46,6 +46,9 @@ _VARY = "Accept, Accept-Encoding"
 _AVAILABLE_SYNTAXES = "00083002"
 _AVAILABLE_NAME = b'"00083002":'
 _URI = b'"BulkDataURI":"'
+_CHARACTER_SET = b'"00080005":{"vr":"CS","Value":['
+_CHARACTER_SET_WITHIN = 400
+_UNICODE = b'"ISO_IR 192"'
 _INLINE_BYTES = 512 << 10
 """Up to here a batch is put together on the loop: handing it to a thread would cost as much."""
 _KEPT_BYTES = 16 << 20
@@ -149,13 +152,23 @@ def document(header: Header, root: str) -> bytes:
     """
     key = header.instance.key
     prefix = bulkdata_root(root, key).encode()
-    body = header.json.replace(_URI, _URI + prefix)
+    body = _in_unicode(header.json).replace(_URI, _URI + prefix)
     if _AVAILABLE_NAME in body:
         # What the sender wrote there was true of its own archive.
         attributes = orjson.loads(body)
         attributes.pop(_AVAILABLE_SYNTAXES, None)
         body = orjson.dumps(attributes)
     return _available(header.instance.transfer_syntax) + (b"," if len(body) > 2 else b"") + body[1:]
+
+
+def _in_unicode(body: bytes) -> bytes:
+    """The data set with the character set that its text is in now: what is sent is UTF-8 (PS3.18 F.2), whatever was
+    stored. The element stands first in a data set that has it, short of those in group 0008 before 0005."""
+    start = body.find(_CHARACTER_SET, 0, _CHARACTER_SET_WITHIN)
+    if start < 0:
+        return body
+    start += len(_CHARACTER_SET)
+    return b"".join((body[:start], _UNICODE, body[body.index(b"]", start) :]))
 
 
 @lru_cache(maxsize=100)

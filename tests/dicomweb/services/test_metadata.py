@@ -101,6 +101,13 @@ async def test_available_transfer_syntaxes_are_told(file: bytes, syntaxes: list[
     assert data_set["00083002"] == {"vr": "UI", "Value": syntaxes}
 
 
+async def test_text_is_sent_in_unicode_and_says_so() -> None:
+    file = make_file(SpecificCharacterSet=["ISO_IR 100"], PatientName="Müller^Jörg")
+    told = json.loads((await get(service(file))).body)[0]
+    assert told["00080005"] == {"vr": "CS", "Value": ["ISO_IR 192"]}
+    assert told["00100010"]["Value"] == [{"Alphabetic": "Müller^Jörg"}]
+
+
 async def test_available_transfer_syntaxes_of_another_archive_are_replaced() -> None:
     told = await get(service(make_file(AvailableTransferSyntaxUID="1.2.3")), INSTANCE)
     assert told.body.count(b"00083002") == 1
