@@ -89,6 +89,8 @@ def _one_of(source: Source, values: tuple[str, ...]) -> Sql:
         return _among(
             source.expression, tuple(number for value in values if (number := _number(value)) is not None)
         )
+    if source.vr == "DA":
+        return _among(_date(source), tuple(full_date(value) for value in values))
     if source.vr == "TM":
         full = FULL_TIME_SQL.format(source.expression)
         return _among(full, tuple(full_time(value) for value in values))

@@ -85,7 +85,8 @@ class HeaderReader:
             known = [row for row in missing if row in instances]
             fetched = await self._origin.fetch([instances[row] for row in known])
             again = dict(zip(known, fetched, strict=True))
-            self._keep(list(again.items()))
+            # The same search may want them again to tell them, so this waits until they are there.
+            await self._database.write(partial(self._writer.keep_headers, headers=list(again.items())))
             found = [
                 again.get(row.row) if header is None else header for row, header in zip(rows, found, strict=True)
             ]

@@ -100,7 +100,7 @@ def _is(value: Any, vr: str, wanted: str) -> bool:
         return name_pattern(wanted, wildcards=False).found_in(fold_name(_name(value)))
     if vr in _NUMBERS:
         return _as_number(value) is not None and _as_number(value) == _as_number(wanted)
-    if vr in ("TM", "DT"):
+    if vr in _FULL:
         return _FULL[vr](str(value)) == _FULL[vr](wanted)
     return str(value) == wanted
 

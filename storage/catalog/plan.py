@@ -281,11 +281,11 @@ def _told(query: Query) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for path in named:
         tag = path[0]
         known = _level_of(tag)
-        if known is None or known > _told_by_row(level):
-            from_header.add(tag)
+        if known is None or known > _told_by_row(level) or tag == told.REQUESTS:
+            from_header.add(tag)  # the row of a series has only a part of the items of Request Attributes Sequence
         else:
             tags.add(tag)
-    return tuple(sorted(tags)), tuple(sorted(from_header - tags - _NAMES_LOWER))
+    return tuple(sorted(tags)), tuple(sorted(from_header - _NAMES_LOWER))
 
 
 _NAMES_LOWER = {told.SERIES_INSTANCE, told.SOP_INSTANCE, told.SOP_CLASS}

@@ -109,7 +109,8 @@ def merged(plan: Plan, row: JsonAttributes, header: bytes) -> JsonAttributes:
     added.pop(told.CHARACTER_SET, None)
     if not header.isascii():
         added[told.CHARACTER_SET] = told.UNICODE
-    together = {**added, **row}
+    # Computed attributes and those of the levels above are the row's; a sequence comes whole from the header.
+    together = {**added, **row, **{tag: added[tag] for tag in added if added[tag].get("vr") == "SQ"}}
     return {tag: together[tag] for tag in sorted(together)}
 
 

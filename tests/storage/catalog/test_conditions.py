@@ -80,6 +80,7 @@ CASES: list[tuple[str, Any, Condition, bool]] = [
     ("image_type", "ORIGINAL\\PRIMARY", OneOf(("PRIMARY",)), True),
     ("image_type", "ORIGINAL\\PRIMARY", OneOf(("PRIM",)), False),
     ("study_time", "101500", OneOf(("101500.000",)), True),
+    ("study_date", "2024.03.15", OneOf(("20240315",)), True),
     # PS3.4 C.2.2.2.2 lists
     ("patient_id", "b", OneOf(("a", "b")), True),
     ("patient_id", "c", OneOf(("a", "b")), False),
