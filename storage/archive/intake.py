@@ -21,7 +21,7 @@ from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.outcome import Failure, Outcome, Reason, Receipt
 from storage import layout
-from storage.archive.budget import ByteBudget
+from storage.archive.budget import ByteBudget, Share
 from storage.archive.committer import known_states
 from storage.archive.identifiers import fresh_id
 from storage.archive.inspect import Inspected, Inspector, Unidentified, inspect_whole
@@ -73,21 +73,22 @@ class Intake:
     async def receive(self, chunks: AsyncIterable[bytes], origin: Origin) -> Taken | WholeInstance:
         """Read an instance to its end. A small one comes back as it is, to be taken in beside the next."""
         pieces: list[bytes] = []
-        held = 0
+        share, handed_on = Share(self.budget), False
         iterator = aiter(chunks)
         try:
             async for chunk in iterator:
-                await self.budget.take(len(chunk))
-                held += len(chunk)
+                await share.grow(len(chunk))
                 pieces.append(chunk)
-                if held > self.settings.small_bytes:
+                if share.held > self.settings.small_bytes:
+                    share.enough()
                     return await _Streamed(self, origin).take(pieces, iterator)
-            whole = WholeInstance(self, b"".join(pieces) if len(pieces) != 1 else pieces[0], origin)
-            held = 0
+            share.enough()
+            whole = WholeInstance(self, b"".join(pieces) if len(pieces) != 1 else pieces[0], share, origin)
+            handed_on = True
             return whole
         finally:
-            if held:
-                self.budget.give(held)
+            if not handed_on:
+                share.give()
 
     async def known(self, key: InstanceKey) -> Known:
         """What the log says of a key by now."""
@@ -140,10 +141,11 @@ def outside(stored: StoredVersion, expect: Scope | None) -> Taken | None:
 class WholeInstance:
     """A small instance in memory; its bytes count against the budget until it is written or refused."""
 
-    def __init__(self, intake: Intake, data: bytes, origin: Origin) -> None:
+    def __init__(self, intake: Intake, data: bytes, share: Share, origin: Origin) -> None:
+        """`share` is what the data take of the budget."""
         self._intake = intake
         self._data = data
-        self._size = len(data)
+        self._share = share
         self._origin = origin
 
     async def take(self) -> Taken:
@@ -152,7 +154,7 @@ class WholeInstance:
             return await self._take()
         finally:
             self._data = b""
-            self._intake.budget.give(self._size)
+            self._share.give()
 
     async def _take(self) -> Taken:
         intake, data, version = self._intake, self._data, fresh_id()
