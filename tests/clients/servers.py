@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import urlopen
 
 from tests.app.processes import START_SECONDS, environment
 
@@ -33,6 +34,8 @@ class Server:
     process: subprocess.Popen[bytes]
     url: str
     """Without a slash at the end."""
+    store: Path | str
+    """The folder or the address of the bucket."""
     log: Path
     """What it writes to stderr."""
     ended: bool = field(default=False)
@@ -83,6 +86,13 @@ class Server:
         assert found, text
         return int(found[1]) / 1024
 
+    def answered(self, operation: str) -> int:
+        """How many requests of an operation have come to their end, with an answer or without."""
+        with urlopen(self.url + "/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        pattern = rf'^dicomlake_requests_total\{{operation="{operation}",.*\}} (\d+)'
+        return sum(map(int, re.findall(pattern, text, re.MULTILINE)))
+
     def complaints(self) -> list[str]:
         """Lines of the log that tell of a fault of the server's own."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
@@ -105,10 +115,15 @@ def start_server(
     command = _command(store, folder, port, arguments)
     with log.open("ab") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment(extra))
-    told = _told(process, log)
+    try:
+        told = _told(process, log)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
     found = re.search(r"DICOMweb +(\S+)/dicom-web", told)
     assert found, told
-    return Server(process, found[1], log)
+    return Server(process, found[1], store, log)
 
 
 def _command(store: Path | str, folder: Path, port: int, arguments: Sequence[str]) -> list[str]:
@@ -161,14 +176,11 @@ def serving_bucket(
         server.kill()
 
 
-def stored_keys(store: Path) -> list[str]:
-    """The objects in a folder store, as paths below it; what the node keeps for itself apart."""
-    return sorted(
-        str(path.relative_to(store))
-        for top in (store.iterdir() if store.exists() else ())
-        if not top.name.startswith(".")
-        for path in ([top] if top.is_file() else _files(top))
-    )
+def stored_keys(server: Server) -> list[str]:
+    """What lies in a folder store of DICOM objects, log entries, removals and unfinished writes."""
+    assert isinstance(server.store, Path)
+    tops = (server.store / name for name in ("dicom", "log", "removed", ".tmp"))
+    return sorted(str(path.relative_to(server.store)) for top in tops for path in _files(top))
 
 
 def _files(top: Path) -> list[Path]:

@@ -1,0 +1,5 @@
+"""Fixtures of the tests of faults."""
+
+from tests.clients.fixtures import archive
+
+__all__ = ["archive"]
