@@ -11,7 +11,7 @@ import bisect
 import os
 import resource
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,12 +117,6 @@ def process_samples() -> Iterable[Sample]:
     except OSError:
         # no /proc: macOS tells only the peak, in bytes
         yield Sample("process_peak_memory_bytes", usage.ru_maxrss, "Largest resident memory so far")
-
-
-def samples_of(prefix: str, values: Mapping[str, float], help: str) -> Iterable[Sample]:
-    """One sample for each entry, named by prefix and key."""
-    for key, value in values.items():
-        yield Sample(f"{prefix}_{key}", value, help)
 
 
 def _sample_lines(samples: Iterable[Sample]) -> Iterable[str]:

@@ -18,7 +18,10 @@ deleted, and a 304 costs next to nothing."""
 
 
 async def see_commits(archive: Archive, request: Request) -> None:
-    """Apply what other nodes have committed if the client asks for a strong read (`Cache-Control: no-cache`)."""
+    """Apply what other nodes have committed if the client asks for a strong read.
+
+    It does so by `Cache-Control: no-cache`, or the `Pragma: no-cache` of older clients (RFC 9111 5.2.1.4, 5.4).
+    """
     if "no-cache" in request.header("cache-control").lower() or "no-cache" in request.header("pragma").lower():
         await archive.catch_up()
 

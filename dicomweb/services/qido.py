@@ -13,7 +13,7 @@ from functools import partial
 
 from dicomweb.model.keys import Level, Scope
 from dicomweb.ports import Archive
-from dicomweb.services.conditional import caching, not_modified
+from dicomweb.services.conditional import caching, not_modified, see_commits
 from dicomweb.services.handler import Handler
 from dicomweb.services.limits import Limits
 from dicomweb.services.qido_answer import OFFERS, answer_found
@@ -50,8 +50,7 @@ class Search:
         query = parse_query(level, parents_of(variables), request.query, self._limits)
         _check_charset(request)
         form = choose(accepted_by(request), OFFERS)
-        if wants_strong_read(request):
-            await self._archive.catch_up()
+        await see_commits(self._archive, request)
         # Taken before the search, so that it is never newer than what is told under it.
         tag = self._tag(form, request)
         known = not_modified(request, tag)
@@ -72,11 +71,6 @@ def parents_of(variables: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     scope: Scope = scope_of(variables)
     given = ((STUDY_UID, scope.study), (SERIES_UID, scope.series), (INSTANCE_UID, scope.instance))
     return tuple((tag, uid) for tag, uid in given if uid is not None)
-
-
-def wants_strong_read(request: Request) -> bool:
-    """Whether the client asks for what any node has committed by now (RFC 9111 5.2.1.4)."""
-    return "no-cache" in request.header("cache-control").lower() or "no-cache" in request.header("pragma").lower()
 
 
 def _check_charset(request: Request) -> None:

@@ -47,7 +47,6 @@ from dicomweb.wire.negotiation import (
 from dicomweb.wire.paths import scope_of
 
 _OCTETS = "application/octet-stream"
-_DICOM = MediaType("application", "dicom")
 _METADATA = frozenset([DICOM_JSON, DICOM_XML, JSON])
 _ZIPS = frozenset([ZIP, "application/x-zip-compressed"])
 ACCEPTED = (
