@@ -1,7 +1,8 @@
 """What one pass over a DICOM file tells: its attributes, and where its large values lie.
 
 All offsets count from the first byte of the file, also where a preamble is missing. In a deflated data set they
-count in the file whose data set is inflated (`inflated` is set): the file meta information, then the inflated bytes.
+count in the file whose data set is inflated (`inflated` is set): the file meta information, then the inflated
+bytes.
 """
 
 from __future__ import annotations

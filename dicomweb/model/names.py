@@ -5,7 +5,8 @@ A search that says `muller` finds `Müller^Änne`; one that says `MULLER*` does 
 what it stores.
 
 A folded name is its component groups (PS3.5 6.2.1), each between equals signs: `=muller^anne=` for one group,
-`=yamada^taro=山田^太郎=` for two, several values joined by a backslash. A group is then found by plain text search.
+`=yamada^taro=山田^太郎=` for two, several values joined by a backslash. A group is then found by plain text
+search.
 """
 
 from __future__ import annotations

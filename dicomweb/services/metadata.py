@@ -162,8 +162,8 @@ def document(header: Header, root: str) -> bytes:
 
 
 def _in_unicode(body: bytes) -> bytes:
-    """The data set with the character set that its text is in now: what is sent is UTF-8 (PS3.18 F.2), whatever was
-    stored. The element stands first in a data set that has it, short of those in group 0008 before 0005."""
+    """The data set with the character set that its text is in now: what is sent is UTF-8 (PS3.18 F.2), whatever
+    was stored. The element stands first in a data set that has it, short of those in group 0008 before 0005."""
     start = body.find(_CHARACTER_SET, 0, _CHARACTER_SET_WITHIN)
     if start < 0:
         return body

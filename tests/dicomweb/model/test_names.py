@@ -19,7 +19,7 @@ from dicomweb.model.names import fold_name, fold_text, joined_words, name_words,
         ("Ё", "е"),
         ("ΆΝΝΑ", "αννα"),
         ("مُحَمَّد", "محمد"),
-        ("ﾔﾏﾀﾞ", "ヤマダ"),  # noqa: RUF001  # half-width letters are the point
+        ("ﾔﾏﾀﾞ", "ヤマダ"),  # half-width letters are the point
         ("が", "が"),  # the voice mark makes another letter
         ("김희중", "김희중"),
         ("कि", "कि"),
