@@ -104,6 +104,7 @@ class LakeArchive:
         )
         self._reader = Reader(self.store, self.catalog, inflated, settings)
         self._remover = Remover(self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch)
+        stack.callback(self.committer.close)
         for work in (self.committer.run(), self._follow()):
             task = asyncio.create_task(work)
             stack.push_async_callback(_end, task)
@@ -124,6 +125,10 @@ class LakeArchive:
                 if not self._follow_error:
                     _LOG.warning("the log cannot be followed: %s", error)
                 self._follow_error = str(error)
+            except Exception as error:  # whatever it is, the next look may find it gone
+                if not self._follow_error:
+                    _LOG.exception("following the log failed")
+                self._follow_error = f"following the log failed ({type(error).__name__})"
 
     def health(self) -> Health:
         """Whether this node follows the log and can write."""

@@ -1,8 +1,8 @@
 """Bytes in flight: who wants to hold more than is left waits, first come first served.
 
 An instance comes in chunks and nobody knows how many there will be, so several may hold a part each and wait for
-the rest when nothing is left. Then one of them at a time may go over the limit, so that it ends and gives back what
-it has: the limit is exceeded by one small instance at most, and nobody waits for ever.
+the rest when nothing is left. Then one of them at a time may go over the limit, so that it ends and gives back
+what it has: the limit is exceeded by one small instance at most, and nobody waits for ever.
 """
 
 from __future__ import annotations

@@ -27,12 +27,14 @@ from storage.archive.judge import Bench, Candidate, Known, Verdict
 from storage.archive.settings import Duplicates
 from storage.archive.works import ChangeResult, ChangeWork, StoreResult, StoreWork, Work, stored_event
 from storage.catalog.catalog import Catalog
+from storage.log.errors import LogError, OutcomeUnknown
 from storage.log.events import Entry, Event, Kind
-from storage.log.journal import DamagedEntry, Journal, OutcomeUnknown
+from storage.log.journal import Journal
 from storage.objects.contract import StoreError, StoreFull
 
 _LOG = logging.getLogger(__name__)
 _ENTRY_ROWS = 2000
+_CLOSING = "the archive is closing"
 
 
 @dataclass(slots=True)
@@ -66,11 +68,12 @@ class Committer:
         self._arrived = asyncio.Event()
         self._unknown: _Unknown | None = None
         self._condemned: set[str] = set()
+        self._closed = False
         self.damage: str = ""
         """What keeps the log from being followed, for the health page; empty if nothing does."""
 
     async def submit(self, candidates: Sequence[Candidate]) -> StoreResult:
-        """Have candidates judged and committed. Raises Unavailable."""
+        """Have candidates judged and committed. Raises Unavailable, and StoreFull if nothing was written."""
         done: asyncio.Future[StoreResult] = asyncio.get_running_loop().create_future()
         self._enqueue(StoreWork(candidates, done))
         return await done
@@ -79,20 +82,36 @@ class Committer:
         """Have a change committed. Raises what its plan raises, Unavailable."""
         done: asyncio.Future[ChangeResult] = asyncio.get_running_loop().create_future()
         self._enqueue(ChangeWork(plan, done))
-        return await done
+        try:
+            return await done
+        except StoreFull as error:
+            raise Unavailable("the archive's store is full", 60) from error
 
     def _enqueue(self, work: Work) -> None:
+        if self._closed:
+            raise Unavailable(_CLOSING)
         self._waiting.append(work)
         self._arrived.set()
 
     async def run(self) -> None:
-        """Commit for as long as the archive is open."""
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while batch := self._next_batch():
-                async with self._lock:
-                    await self._commit_or_fail(batch)
+        """Commit for as long as the archive is open; whoever waits when it closes is told so."""
+        batch: list[Work] = []
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while batch := self._next_batch():
+                    async with self._lock:
+                        await self._commit_or_fail(batch)
+        finally:
+            _fail(batch, Unavailable(_CLOSING))
+            self.close()
+
+    def close(self) -> None:
+        """Take no more works; those that wait are told."""
+        self._closed = True
+        _fail(list(self._waiting), Unavailable(_CLOSING))
+        self._waiting.clear()
 
     def _next_batch(self) -> list[Work]:
         """Stores go together; a change goes alone, since a store beside a removal would be judged without it."""
@@ -119,14 +138,20 @@ class Committer:
         try:
             async for entry in self._journal.follow(before):
                 self._apply(entry)
-        except DamagedEntry as error:
-            self.damage = f"log entry {error.number} is damaged"
-            _LOG.error("log entry %d cannot be read; serving revision %d", error.number, self._catalog.applied)
-            raise Unavailable(f"{self.damage}: the archive is read-only until it is repaired", 60) from error
+                await asyncio.sleep(0)  # many entries that were read together must not hold up everybody else
+        except LogError as error:
+            raise self._read_only(error) from error
         except StoreError as error:
             raise Unavailable("the object store cannot be reached") from error
         self.damage = ""
         return self._catalog.applied > before
+
+    def _read_only(self, error: LogError) -> Unavailable:
+        """An entry that is there cannot be read: the archive stands at the one before it (rule 6)."""
+        if str(error) != self.damage:
+            self.damage = str(error)
+            _LOG.error("%s; serving revision %d, and no writes", error, self._catalog.applied)
+        return Unavailable(f"{error}: the archive is read-only until that is mended", 60)
 
     def _apply(self, entry: Entry) -> None:
         self._catalog.apply(entry)
@@ -137,12 +162,14 @@ class Committer:
             await self._settle_unknown()
             await self._commit(batch)
         except asyncio.CancelledError:
-            _fail(batch, Unavailable("the archive is closing"))
+            _fail(batch, Unavailable(_CLOSING))
             raise
         except StoreFull:
             _fail(batch, StoreFull("log", "no room for the log entry"))
         except (StoreError, OutcomeUnknown) as error:
             _fail(batch, Unavailable("the object store does not take the log entry for now"), cause=error)
+        except LogError as error:
+            _fail(batch, self._read_only(error), cause=error)
         except Exception as error:
             if not isinstance(error, Unavailable):
                 _LOG.exception("a commit failed")
