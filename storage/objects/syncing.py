@@ -27,6 +27,9 @@ MOST_MARKS = 50_000
 SHARE = 10
 """Syncs a thread has to do before another is worth its while: the first waits for the disk, and most of those
 behind it find their work done."""
+FEW = 3
+"""Syncs that one thread does alone: those behind the first find most of their work done, and a second thread costs
+more than it saves."""
 MOST_THREADS = 8
 """Threads for one plan."""
 
@@ -95,7 +98,8 @@ class SyncQueue:
     def __init__(self, root: str, plan: SyncPlan) -> None:
         self._root = root
         self._names = deque((*plan.files, *plan.folders))
-        self.threads = min(MOST_THREADS, max(2, len(self._names) // SHARE))
+        few = 1 if len(self._names) <= FEW else 2
+        self.threads = min(MOST_THREADS, max(few, len(self._names) // SHARE))
         """How many threads should work."""
 
     def work(self) -> None:
