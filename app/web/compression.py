@@ -1,88 +1,48 @@
-"""Content encodings of text (RFC 9110 8.4): zstd or gzip, never for pixel data.
+"""Content codings of text on its way out (RFC 9110 8.4): zstd or gzip, never for pixel data.
 
-What is large is compressed in a thread, so that others do not wait; an answer that already carries an encoding
-goes as it is.
+What is large is compressed in a thread, so that others do not wait; an answer that already carries a coding goes
+as it is.
 """
 
 from __future__ import annotations
 
 import functools
-import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Protocol
-
-import zstandard
 
 from dicomweb.ports import Compute
+from dicomweb.wire.content_coding import encode, encoder_of
 from dicomweb.wire.exchange import Answer
 
 SMALLEST = 1024
-"""Bytes below which an encoding costs more than it saves."""
+"""Bytes below which a coding costs more than it saves."""
 
 _IN_THREAD = 64 << 10
-_GZIP_LEVEL = 4
-_ZSTD_LEVEL = 3
 
 
-class _Encoder(Protocol):
-    def compress(self, data: bytes) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-
-@functools.lru_cache(maxsize=256)
-def choose_encoding(accept_encoding: str) -> str:
-    """`zstd`, `gzip`, or an empty string for none (RFC 9110 12.5.3). At equal weight zstd, which costs us less."""
-    weights: dict[str, float] = {}
-    for entry in accept_encoding.split(","):
-        name, _, parameter = entry.partition(";")
-        weights[name.strip().lower()] = _weight(parameter)
-    anything = weights.get("*", 0.0)
-    offers = {name: weights.get(name, anything) for name in ("zstd", "gzip")}
-    best = max(offers, key=lambda name: offers[name])
-    return best if offers[best] > 0 else ""
-
-
-def _weight(parameter: str) -> float:
-    name, _, value = parameter.strip().partition("=")
-    if name.strip().lower() != "q":
-        return 1.0
-    try:
-        return float(value)
-    except ValueError:
-        return 0.0
-
-
-async def compressed(answer: Answer, encoding: str, compute: Compute) -> Answer:
-    """The answer in that encoding; itself if it is too short or has one already."""
+async def compressed(answer: Answer, coding: str, compute: Compute) -> Answer:
+    """The answer in that coding; itself if it is too short or has one already."""
     if _named(answer, "content-encoding"):
         return answer
     body = answer.body
     if isinstance(body, AsyncIterator):
-        streamed = _streamed(body, encoding, compute)
-        return replace(answer, headers=_headers(answer, encoding), body=streamed, length=None)
-    return await _whole(answer, body if isinstance(body, bytes) else b"".join(body), encoding, compute)
+        streamed = _streamed(body, coding, compute)
+        return replace(answer, headers=_headers(answer, coding), body=streamed, length=None)
+    return await _whole(answer, body if isinstance(body, bytes) else b"".join(body), coding, compute)
 
 
-async def _whole(answer: Answer, body: bytes, encoding: str, compute: Compute) -> Answer:
+async def _whole(answer: Answer, body: bytes, coding: str, compute: Compute) -> Answer:
     if len(body) < SMALLEST:
         return answer
     if len(body) < _IN_THREAD:
-        packed = pack(body, encoding)
+        packed = encode(body, coding)
     else:
-        packed = await compute.run(lambda: pack(body, encoding))
-    return replace(answer, headers=_headers(answer, encoding), body=packed, length=None)
+        packed = await compute.run(lambda: encode(body, coding))
+    return replace(answer, headers=_headers(answer, coding), body=packed, length=None)
 
 
-def pack(body: bytes, encoding: str) -> bytes:
-    """The body in that encoding."""
-    encoder = _encoder(encoding)
-    return encoder.compress(body) + encoder.flush()
-
-
-async def _streamed(body: AsyncIterator[bytes], encoding: str, compute: Compute) -> AsyncIterator[bytes]:
-    encoder = _encoder(encoding)
+async def _streamed(body: AsyncIterator[bytes], coding: str, compute: Compute) -> AsyncIterator[bytes]:
+    encoder = encoder_of(coding)
     try:
         async for chunk in body:
             if len(chunk) < _IN_THREAD:
@@ -98,17 +58,11 @@ async def _streamed(body: AsyncIterator[bytes], encoding: str, compute: Compute)
     yield encoder.flush()
 
 
-def _encoder(encoding: str) -> _Encoder:
-    if encoding == "zstd":
-        return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compressobj()
-    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-
-
 def _named(answer: Answer, name: str) -> bool:
     return any(field.lower() == name for field, _ in answer.headers)
 
 
-def _headers(answer: Answer, encoding: str) -> tuple[tuple[str, str], ...]:
+def _headers(answer: Answer, coding: str) -> tuple[tuple[str, str], ...]:
     """A strong ETag names bytes, and these are others now: it becomes weak (RFC 9110 8.8.3.3)."""
     kept = []
     for name, value in answer.headers:
@@ -116,4 +70,4 @@ def _headers(answer: Answer, encoding: str) -> tuple[tuple[str, str], ...]:
             value = "W/" + value
         if name.lower() != "content-length":
             kept.append((name, value))
-    return (*kept, ("Content-Encoding", encoding))
+    return (*kept, ("Content-Encoding", coding))

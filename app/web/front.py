@@ -19,7 +19,7 @@ from aiohttp import web
 from app.access import AccessLog, Served
 from app.config import LimitSettings
 from app.telemetry import Telemetry
-from app.web.compression import choose_encoding, compressed
+from app.web.compression import compressed
 from app.web.cors import SAFE, Cors
 from app.web.credentials import Credentials
 from app.web.doors import Door, Ending
@@ -29,6 +29,7 @@ from app.web.proxy import Proxies, completed
 from app.web.sending import Broken, HeaderFields, send
 from app.web.stalls import Stalls, abort
 from dicomweb.ports import Compute
+from dicomweb.wire.content_coding import IDENTITY, choose_coding
 from dicomweb.wire.errors import answer_error, error_body
 from dicomweb.wire.exchange import Answer, WebError
 
@@ -140,9 +141,9 @@ class Front:
                 raise WebError(503, "too many requests are at work (setting limits.parallel_requests)", _RETRY)
         answer = await door.answer(call, mount, below)
         if answer.compressible and self._compression and call.method != "HEAD":
-            encoding = choose_encoding(headers.get("accept-encoding", ""))
-            if encoding:
-                answer = await compressed(answer, encoding, self._compute)
+            coding = choose_coding(headers.get("accept-encoding", ""))
+            if coding != IDENTITY:
+                answer = await compressed(answer, coding, self._compute)
         return answer
 
     def _find_door(self, path: str) -> tuple[str, str, Door]:

@@ -1,8 +1,12 @@
-"""Accept-Encoding (RFC 9110 12.5.3), and the content codings text is sent in."""
+"""Accept-Encoding (RFC 9110 12.5.3), and the content codings text is sent in: here alone it is said which and how.
+
+Answers that are kept are encoded once and kept so (`services/metadata.py`); all others on their way out.
+"""
 
 from __future__ import annotations
 
 import zlib
+from typing import Protocol
 
 import zstandard
 
@@ -14,6 +18,16 @@ _GZIP_LEVEL = 1
 """Metadata shrink to about a twentieth at any level; the higher ones cost three times as much for a tenth less."""
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _ZSTD_LEVEL = 3
+
+
+class Encoder(Protocol):
+    """Encodes one body, piece by piece."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """What can be sent by now; often nothing yet."""
+
+    def flush(self) -> bytes:
+        """The rest. Nothing can be added after it."""
 
 
 def choose_coding(accept_encoding: str) -> str:
@@ -37,11 +51,17 @@ def choose_coding(accept_encoding: str) -> str:
     return best if best_quality >= qualities.get(IDENTITY, 0.0) else IDENTITY
 
 
-def encode(data: bytes, coding: str) -> bytes:
-    """The data in the coding. Takes about 10 ms a megabyte for gzip, 3 for zstd."""
+def encoder_of(coding: str, *, length: int = -1) -> Encoder:
+    """An encoder for one of `CODINGS`. Takes about 10 ms a megabyte for gzip, 3 for zstd.
+
+    `length` is that of the whole body where it is known: there are decoders of zstd that want it in the header.
+    """
     if coding == "zstd":
-        return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(data)
-    if coding == "gzip":
-        packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
-        return packer.compress(data) + packer.flush()
-    return data
+        return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compressobj(size=length)
+    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+
+
+def encode(data: bytes, coding: str) -> bytes:
+    """The whole of the data in one of `CODINGS`."""
+    encoder = encoder_of(coding, length=len(data))
+    return encoder.compress(data) + encoder.flush()
