@@ -114,7 +114,8 @@ def column_values(header: JsonAttributes) -> dict[str, ColumnValue]:
 def _joined(column: Column, values: list[Any]) -> ColumnValue:
     if column.integer:
         first = values[0]
-        return int(first) if isinstance(first, int | float) else None
+        # beyond 64 bits, infinite or not a number: the header has it, a column cannot
+        return int(first) if isinstance(first, int | float) and -(1 << 63) <= first < 1 << 63 else None
     if column.vr == "SQ":
         return _items(values)
     return "\\".join(_text(value) for value in values)
