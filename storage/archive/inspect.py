@@ -7,7 +7,7 @@ or skipped once and hashed once (of preamble and group 0002, and of the data set
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -16,6 +16,7 @@ from dicomweb.encoding.frame_index import frame_index
 from dicomweb.encoding.head import Head, HeadLimits
 from dicomweb.encoding.image import image_spec
 from dicomweb.encoding.reader import HeadReader
+from dicomweb.encoding.written_syntax import first_fragment, written_syntax
 from dicomweb.model.keys import IllegalUid, InstanceKey, parse_uid
 from dicomweb.model.query import JsonAttributes
 from storage.log.columns import column_values
@@ -94,19 +95,21 @@ class Inspector:
             return None
         return instance_key(found)
 
-    def finish(self, version: str) -> Inspected:
-        """What was found. Raises Unreadable, Unidentified."""
+    def finish(self, version: str, whole: bytes = b"") -> Inspected:
+        """What was found. `whole` are all bytes, where they are in memory. Raises Unreadable, Unidentified."""
         head = self._reader.finish()
         if self._held:
             self._split(b"".join(self._held), head.data_set_offset)
-        return _inspected(head, version, self._size, self._meta.digest(), self._data_set.digest())
+        syntax = written_syntax(head, first_fragment(head, whole))
+        digests = (self._meta.digest(), self._data_set.digest())
+        return _inspected(replace(head, transfer_syntax=syntax), version, self._size, *digests)
 
 
 def inspect_whole(data: bytes, version: str, limits: HeadLimits) -> Inspected:
     """`Inspector` for an instance in memory. Raises Unreadable, Unidentified."""
     inspector = Inspector(limits, whole=True)
     inspector.feed(data)
-    return inspector.finish(version)
+    return inspector.finish(version, data)
 
 
 def _inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: bytes) -> Inspected:

@@ -8,6 +8,8 @@ uploaded, so that memory stays the same for 10 MB and for 10 GB. Nothing is visi
 from __future__ import annotations
 
 import asyncio
+import logging
+import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,10 +31,15 @@ from storage.archive.judge import Candidate, Known, is_duplicate, same_bytes
 from storage.archive.settings import ArchiveSettings
 from storage.catalog.catalog import Catalog
 from storage.log.events import StoredVersion
-from storage.objects.contract import ObjectStore, StoreError, StoreFull
+from storage.objects.contract import ObjectStore, StoreError, StoreFull, Upload
 
+_LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 _BLOCK = 4 << 20
+
+
+class _Stumbled(Exception):
+    """Looking through an instance failed in a way that its bytes alone should not bring about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,8 @@ class Intake:
         self._threads = threads
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
-        """Compute in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """Look through bytes in a thread. What it raises beside Unreadable and Unidentified becomes _Stumbled."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _guarded, work)
 
     async def receive(self, chunks: AsyncIterable[bytes], origin: Origin) -> Taken | WholeInstance:
         """Read an instance to its end. A small one comes back as it is, to be taken in beside the next."""
@@ -100,7 +107,7 @@ class Intake:
             return stored
         key = layout.header_key(stored.key, stored.version)
         written.append(key)
-        packed = await self.run(lambda: zstandard.compress(stored.header))
+        packed = await self.run(partial(zstandard.compress, stored.header))
         await self.store.put(key, [packed])
         return replace(stored, header=b"")
 
@@ -124,6 +131,25 @@ def out_of_room(stored: StoredVersion | None) -> Taken:
     return Taken(
         None, Receipt(Outcome.REFUSED, stored.key, stored.sop_class, stored.transfer_syntax, failure=failure)
     )
+
+
+def _guarded(work: Callable[[], _Result]) -> _Result:
+    try:
+        return work()
+    except (Unreadable, Unidentified):
+        raise
+    except Exception as error:
+        raise _Stumbled from error
+
+
+def stumbled_over(error: _Stumbled) -> Taken:
+    """Bytes that the reader should have understood or refused, and did neither: a fault of ours, told as one."""
+    cause = error.__cause__
+    if cause is not None:  # without its message, which may hold what stands in the instance
+        where = "".join(traceback.format_tb(cause.__traceback__))
+        _LOG.error("an instance could not be looked through: %s\n%s", type(cause).__name__, where)
+    failure = Failure(Reason.PROCESSING_FAILURE, "the archive could not look through this instance")
+    return Taken(None, Receipt(Outcome.REFUSED, None, failure=failure))
 
 
 def outside(stored: StoredVersion, expect: Scope | None) -> Taken | None:
@@ -162,6 +188,8 @@ class WholeInstance:
             found: Inspected = await intake.run(lambda: inspect_whole(data, version, intake.settings.limits))
         except (Unreadable, Unidentified) as error:
             return refused(error)
+        except _Stumbled as error:
+            return stumbled_over(error)
         stored = found.version
         if refusal := outside(stored, self._origin.expect):
             return refusal
@@ -197,6 +225,10 @@ class _Streamed:
             async for _ in rest:
                 pass
             return refused(error)
+        except _Stumbled as error:
+            async for _ in rest:
+                pass
+            return stumbled_over(error)
 
     async def _take(self, pieces: list[bytes], rest: AsyncIterable[bytes]) -> Taken:
         intake = self._intake
@@ -204,10 +236,14 @@ class _Streamed:
         pieces.clear()
         blocks = _blocks(rest)
         await intake.run(lambda: self._inspector.feed(head[0]))
+        held = len(head[0])
         while (key := self._inspector.key()) is None:
             block = await anext(blocks, None)
             if block is None:
                 return refused(Unidentified("the file ends before its UIDs are told"))
+            held += len(block)
+            if held > intake.settings.most_without_uids:
+                raise Unidentified(f"its UIDs are not told within {intake.settings.most_without_uids} bytes")
             head.append(block)
             await intake.run(partial(self._inspector.feed, block))
         return await self._upload(key, head, blocks)
@@ -221,8 +257,7 @@ class _Streamed:
                     await upload.write(block)
                 head.clear()
                 async for block in blocks:
-                    fed = intake.run(partial(self._inspector.feed, block))
-                    await asyncio.gather(fed, upload.write(block))
+                    await self._feed_and_write(block, upload)
                 found = await intake.run(lambda: self._inspector.finish(self._version))
                 if found.version.key != key:
                     raise Unidentified("its UIDs stand in it twice and differ")
@@ -236,6 +271,13 @@ class _Streamed:
             await intake.discard(written)
             return out_of_room(None)
         return Taken(Candidate(stored, self._origin.door, self._origin.peer, found.warnings), keys=tuple(written))
+
+    async def _feed_and_write(self, block: bytes, upload: Upload) -> None:
+        """Side by side; when one fails the other is waited for, so that nothing writes to an upload given up."""
+        fed = self._intake.run(partial(self._inspector.feed, block))
+        for result in await asyncio.gather(fed, upload.write(block), return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
 
 async def _blocks(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

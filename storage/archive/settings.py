@@ -27,6 +27,8 @@ class ArchiveSettings:
     limits: HeadLimits = field(default_factory=HeadLimits)
     small_bytes: int = 8 << 20
     """An instance up to this size is taken whole in memory; a larger one streams into the store."""
+    most_without_uids: int = 64 << 20
+    """Bytes of a larger instance that are held in memory until its UIDs, which name its object, have come."""
     budget_bytes: int = 96 << 20
     """Bytes of instances being taken in at one time; senders wait beyond."""
     commit_rows: int = 400
