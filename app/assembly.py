@@ -145,7 +145,12 @@ def service_handlers(archive: Archive, compute: Compute, settings: Settings) -> 
         Search(archive, limits),
         Store(archive, compute, limits),
         Retrieval(archive, compute),
-        Metadata(archive, compute, cache_bytes=settings.cache.metadata_bytes),
+        Metadata(
+            archive,
+            compute,
+            cache_bytes=settings.cache.metadata_bytes,
+            compression=settings.web.compression,
+        ),
         BulkData(archive, compute),
         Frames(archive, compute, limits),
         Removals(archive),

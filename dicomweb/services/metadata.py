@@ -62,7 +62,11 @@ _CODED_BYTES = 1024
 class Metadata:
     """`/metadata` of studies, series and instances."""
 
-    def __init__(self, archive: Archive, compute: Compute, *, cache_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self, archive: Archive, compute: Compute, *, cache_bytes: int = 64 << 20, compression: bool = True
+    ) -> None:
+        """`cache_bytes` is the memory for answers; without `compression` they are sent as they are."""
+        self._compression = compression
         self._archive = archive
         self._compute = compute
         self._cache = ByteCache(cache_bytes)
@@ -78,7 +82,7 @@ class Metadata:
         chosen = choose(accepted_by(request), offers)
         await see_commits(self._archive, request)
         revision = await self._archive.series_revision(scope)
-        coding = IDENTITY if chosen.media == DICOM_XML else choose_coding(request.header("accept-encoding"))
+        coding = self._coding(request, chosen)
         tag = etag(self._archive.epoch, revision, f"{chosen} {coding} {request.root}", weak=True)
         unchanged = not_modified(request, tag, vary=_VARY)
         if unchanged is not None:
@@ -88,6 +92,12 @@ class Metadata:
             return await self._xml(scope, chosen, request.root, headers)
         headers = (("Content-Type", chosen.media), *headers)
         return await self._json(scope, revision, request.root, coding, headers)
+
+    def _coding(self, request: Request, chosen: Representation) -> str:
+        """The coding of kept answers; whatever is streamed is left to the server that sends it."""
+        if not self._compression or chosen.media == DICOM_XML:
+            return IDENTITY
+        return choose_coding(request.header("accept-encoding"))
 
     async def _json(
         self, scope: Scope, revision: int, root: str, coding: str, headers: tuple[tuple[str, str], ...]
