@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -36,6 +36,8 @@ from storage.objects.contract import ObjectStore, StoreError, StoreFull, Upload
 _LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 _BLOCK = 4 << 20
+_DISCARD_SECONDS = 10.0
+_DISCARDED_AT_ONCE = 16
 
 
 class _Stumbled(Exception):
@@ -111,11 +113,13 @@ class Intake:
         await self.store.put(key, [packed])
         return replace(stored, header=b"")
 
-    async def discard(self, keys: list[str]) -> None:
-        """Delete objects that no entry will ever name; what cannot be deleted now is left to the sweep."""
-        for key in keys:
-            with suppress(StoreError):
-                await self.store.delete(key)
+    async def discard(self, keys: Sequence[str]) -> None:
+        """Delete objects that no entry will ever name; what cannot be deleted soon is left to the sweep."""
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_DISCARD_SECONDS):
+                for start in range(0, len(keys), _DISCARDED_AT_ONCE):
+                    some = keys[start : start + _DISCARDED_AT_ONCE]
+                    await asyncio.gather(*(self.store.delete(key) for key in some))
 
 
 def refused(error: Unreadable | Unidentified) -> Taken:

@@ -56,16 +56,26 @@ class LakeSubmission:
         return [receipt for part in done for receipt in part]
 
     async def _commit(self, part: list[asyncio.Task[Taken]]) -> Sequence[Receipt]:
-        taken = await asyncio.gather(*part)
-        try:
-            await self._store.settle([key for one in taken for key in one.keys])
-        except StoreFull:
-            await self._intake.discard([key for one in taken for key in one.keys])
-            return [_no_room(one) for one in taken]
+        results = await asyncio.gather(*part, return_exceptions=True)
+        taken = [one for one in results if isinstance(one, Taken)]
+        keys = [key for one in taken for key in one.keys]
         candidates = [one.candidate for one in taken if one.candidate]
+        try:
+            for failure in results:
+                if isinstance(failure, BaseException):
+                    raise failure
+            await self._store.settle(keys)
+        except StoreFull:
+            await self._intake.discard(keys)
+            return [_no_room(one) for one in taken]
+        except Exception:
+            await self._intake.discard(keys)
+            raise
         try:
             result = await self._committer.submit(candidates) if candidates else None
         except StoreFull:
+            # only where no entry was written: where that is in doubt, it is Unavailable, and nothing is deleted
+            await self._intake.discard(keys)
             return [_no_room(one) for one in taken]
         verdicts = iter(result.verdicts if result else ())
         receipts: list[Receipt] = []
