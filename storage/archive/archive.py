@@ -104,6 +104,7 @@ class LakeArchive:
         )
         self._reader = Reader(self.store, self.catalog, inflated, settings)
         self._remover = Remover(self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch)
+        stack.push_async_callback(self._remover.close)
         stack.callback(self.committer.close)
         for work in (self.committer.run(), self._follow()):
             task = asyncio.create_task(work)

@@ -256,7 +256,9 @@ class Committer:
     def _is_condemned(self, candidate: Candidate) -> bool:
         if not self._condemned or not candidate.written:
             return False
-        return layout.object_key(candidate.stored.key, candidate.stored.version) in self._condemned
+        stored = candidate.stored
+        names = (layout.object_key(stored.key, stored.version), layout.header_key(stored.key, stored.version))
+        return not self._condemned.isdisjoint(names)
 
 
 _CONDEMNED = Verdict(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import zstandard
 
 from dicomweb.model.instance import Instance
-from dicomweb.ports import Damaged
+from dicomweb.ports import Damaged, Unavailable
 from storage import layout
 from storage.log.checkpoint import Checkpoint
 from storage.log.errors import LogError
@@ -37,7 +37,13 @@ class LogOrigin:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def fetch(self, instances: Sequence[Instance]) -> Sequence[bytes]:
-        """Headers in the same order. Raises Damaged."""
+        """Headers in the same order. Raises Damaged, Unavailable."""
+        try:
+            return await self._fetch(instances)
+        except (StoreError, LogError) as error:
+            raise Unavailable("the object store cannot be reached") from error
+
+    async def _fetch(self, instances: Sequence[Instance]) -> Sequence[bytes]:
         wanted: dict[int, set[str]] = {}
         for instance in instances:
             wanted.setdefault(instance.revision, set()).add(instance.version)

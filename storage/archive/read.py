@@ -129,9 +129,12 @@ class Reader:
                 index = FrameIndex.from_bytes(packed)
             except DamagedIndex as error:
                 raise Damaged("the frame index of an instance cannot be read") from error
-            if index.undivided:
+            if not index.undivided:
+                return index
+            try:
                 return await divided(self._source(instance), _object_key(instance), index)
-            return index
+            except StoreError as error:
+                raise Unavailable("the object store cannot be reached") from error
 
         return await self._indexes.load(instance.version, load)
 

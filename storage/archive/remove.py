@@ -6,8 +6,10 @@ Each removal also leaves a small object under `removed/`, so that a rebuild from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
@@ -33,6 +35,7 @@ class Remover:
         self._committer = committer
         self._node = node
         self._epoch = epoch
+        self._under_way: set[asyncio.Task[Removal]] = set()
 
     async def remove(self, scope: Scope, door: str, peer: str) -> Removal:
         """See `Archive.remove`."""
@@ -49,10 +52,13 @@ class Remover:
                 Gone(f"the {level} was removed before") if status.ever else NotStored(f"no such {level} is stored")
             )
 
+        async def carry_out() -> Removal:
+            done = await self._committer.change(plan)
+            await self._note(scope, done.revision, done.ordinal)
+            return Removal(done.revision, hidden)
+
         await self._committer.catch_up()
-        done = await self._committer.change(plan)
-        await self._note(scope, done.revision, done.ordinal)
-        return Removal(done.revision, hidden)
+        return await self._to_its_end(carry_out())
 
     async def restore(self, revision: int, door: str, peer: str) -> Removal:
         """See `Archive.restore`."""
@@ -65,15 +71,29 @@ class Remover:
                 raise NotStored(f"revision {revision} removed nothing that could be brought back")
             return [self._event(Kind.RESTORED, removal.scope, door, peer, target=revision)]
 
+        async def carry_out() -> Removal:
+            done = await self._committer.change(plan)
+            assert removal is not None
+            key = layout.removed_key(removal.scope.study, self._epoch, revision, 0)
+            try:
+                await self._store.delete(key)
+            except StoreError as error:
+                raise Unavailable("it is undone, but its note for a rebuild could not be deleted") from error
+            return Removal(done.revision, removal.hidden)
+
         await self._committer.catch_up()
-        done = await self._committer.change(plan)
-        assert removal is not None
-        key = layout.removed_key(removal.scope.study, self._epoch, revision, 0)
-        try:
-            await self._store.delete(key)
-        except StoreError as error:
-            raise Unavailable("the object store cannot be reached") from error
-        return Removal(done.revision, removal.hidden)
+        return await self._to_its_end(carry_out())
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, Removal]) -> Removal:
+        """The result of work that goes on when whoever asked has gone: the log and its note belong together."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     def _event(self, kind: Kind, scope: Scope, door: str, peer: str, target: int = 0) -> Event:
         return Event(
