@@ -115,9 +115,7 @@ class Loader:
         for name, values in computed.items():
             rows = rows.append_column(name, values)
         chosen = ", ".join(_FROM_TABLE.get(name, f'"{name}"') for name in schema.INSTANCES.columns)
-        connection.register("loading", rows)
-        connection.execute(f"INSERT INTO instances SELECT {chosen} FROM loading")
-        connection.unregister("loading")
+        connection.execute(f"INSERT INTO instances SELECT {chosen} FROM rows")
 
     def _number(self, connection: DuckDBPyConnection, study: str, series: str) -> tuple[int, int]:
         """Numbers of a study and a series, given at first sight."""

@@ -32,6 +32,7 @@ from storage.catalog.rows import (
 )
 from storage.catalog.segments import BlockPlace, HeaderPlace, HeaderSegments
 from storage.catalog.writing import (
+    SeriesVersions,
     insert_history,
     insert_rows,
     numbers,
@@ -125,17 +126,18 @@ class Writer:
         places = self._keep_new_headers(by_series.values())
         new = _NewRows(batch_rows, places, changes.instances)
         mixed = {key for key, items in by_series.items() if not all(item.fresh for item in items)}
-        histories = read_histories(connection, {study for study, _ in mixed}) if mixed else {}
         for key, items in by_series.items():
-            study = studies[key[0]]
-            row = self._series_row(study, key[1])
-            if key in mixed:
+            changes.series[key] = self._series_row(studies[key[0]], key[1])
+            if key not in mixed:
+                _append(changes.series[key], items, new)
+        if mixed:
+            known = read_versions(connection, [changes.series[key] for key in mixed])
+            histories = read_histories(connection, {study for study, _ in mixed})
+            for key in mixed:
                 series = SeriesFold(Scope(*key), histories.get(key[0], History()))
-                row = _fold(connection, row, series, items, new, changes)
-                study.series[key[1]] = row
-            else:
-                _append(row, items, new)
-            changes.series[key] = row
+                before = known[changes.series[key].no]
+                row = _fold(changes.series[key], series, before, by_series[key], new, changes)
+                studies[key[0]].series[key[1]] = changes.series[key] = row
         return changes
 
     def _load_studies(
@@ -240,16 +242,17 @@ def _append(row: SeriesRow, items: Sequence[PendingEvent], new: _NewRows) -> Non
 
 
 def _fold(
-    connection: DuckDBPyConnection,
     row: SeriesRow,
     series: SeriesFold,
+    known: SeriesVersions,
     items: Sequence[PendingEvent],
     new: _NewRows,
     changes: _Changes,
 ) -> SeriesRow:
     """A series in which versions were replaced, hidden or brought back, counted anew."""
-    facts, blocks = read_versions(connection, row, series)
+    series.keys.update(known.keys)
     before = series.versions()
+    facts = known.facts
     series.run(items, new.numbers)
     after = series.versions()
     for item in items:
@@ -264,7 +267,7 @@ def _fold(
             changes.updates.append(version)
             if version.purged and not before[number].purged:
                 changes.purged.append(number)
-                changes.blocks.update([blocks[number]] if number in blocks else [])
+                changes.blocks.update([known.blocks[number]] if number in known.blocks else [])
     current = [facts[one.row] for one in series.current()]
     return row.recounted(current, hidden=series.hidden, changed=series.changed)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dicomweb.model.keys import Scope
 from storage.catalog import schema
 from storage.catalog.aggregates import SERIES_ROW_COLUMNS, Facts, SeriesRow
 from storage.catalog.database import rows_of
-from storage.catalog.folding import SeriesFold
 from storage.catalog.hashes import hash_uid
-from storage.catalog.projection import History, Position, Removed, Restored
+from storage.catalog.projection import History, Position, Removed, Restored, Versions
 from storage.catalog.rows import PLACE_SELECT, VERSION_SELECT, facts_from, place_from, version_from
 from storage.catalog.segments import BlockPlace
 
@@ -27,9 +27,8 @@ def numbers(values: Iterable[int]) -> str:
 def insert_rows(connection: DuckDBPyConnection, table: schema.Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Append rows."""
     if rows:
-        connection.register("batch", schema.arrow_table(table, rows))
+        batch = schema.arrow_table(table, rows)  # noqa: F841  # DuckDB finds it by its name, cheaper than registered
         connection.execute(f"INSERT INTO {table.name} SELECT * FROM batch")
-        connection.unregister("batch")
 
 
 def replace_rows(
@@ -46,10 +45,9 @@ def update_instances(
 ) -> None:
     """Set columns of instances; the first column is the row."""
     if rows:
-        connection.register("batch", schema.arrow_table(schema.INSTANCES, rows, columns))
+        batch = schema.arrow_table(schema.INSTANCES, rows, columns)  # noqa: F841  # found by its name
         assigned = ", ".join(f'"{name}" = batch."{name}"' for name in columns[1:])
         connection.execute(f"UPDATE instances SET {assigned} FROM batch WHERE instances.row = batch.row")
-        connection.unregister("batch")
 
 
 def insert_history(connection: DuckDBPyConnection, history: History) -> None:
@@ -120,19 +118,32 @@ def read_studies(
     return {uid: (no, series) for no, (uid, series) in by_number.items()}
 
 
-def read_versions(
-    connection: DuckDBPyConnection, row: SeriesRow, into: SeriesFold
-) -> tuple[dict[int, Facts], dict[int, BlockPlace]]:
-    """Read the versions of a series; what each adds to it, and its header's block, by row."""
-    sql = f"""SELECT {VERSION_SELECT}, i.print, i.attributes, {PLACE_SELECT}
-              FROM instances i WHERE i.series_no = {row.no} ORDER BY i.revision, i.ordinal"""
-    facts, blocks = {}, {}
+@dataclass(frozen=True, slots=True)
+class SeriesVersions:
+    """The versions of a series as DuckDB has them."""
+
+    keys: dict[str, Versions] = field(default_factory=dict)
+    """By SOP Instance UID, in log order."""
+    facts: dict[int, Facts] = field(default_factory=dict)
+    """What each adds to its series, by row."""
+    blocks: dict[int, BlockPlace] = field(default_factory=dict)
+    """Where the header's block lies, by row."""
+
+
+def read_versions(connection: DuckDBPyConnection, series: Sequence[SeriesRow]) -> dict[int, SeriesVersions]:
+    """The versions of series, by the number of the series."""
+    found = {row.no: SeriesVersions() for row in series}
+    uids = {row.no: (row.study, row.uid) for row in series}
+    sql = f"""SELECT {VERSION_SELECT}, i.print, i.attributes, i.series_no, {PLACE_SELECT}
+              FROM instances i WHERE i.series_no IN ({numbers(found)}) ORDER BY i.revision, i.ordinal"""
     width = len(schema.VERSION_COLUMNS)
     for values in rows_of(connection, sql):
-        version = version_from(values[:width], row.study, row.uid)
+        print_, attributes, no, *place = values[width:]
+        into = found[no]
+        version = version_from(values[:width], *uids[no])
         sop = version.instance.key.instance
         into.keys[sop] = (*into.keys.get(sop, ()), version)
-        facts[version.row] = facts_from(version, *values[width : width + 2])
-        if place := place_from(values[width + 2 :]):
-            blocks[version.row] = place.block
-    return facts, blocks
+        into.facts[version.row] = facts_from(version, print_, attributes)
+        if header := place_from(place):
+            into.blocks[version.row] = header.block
+    return found

@@ -216,7 +216,7 @@ async def measure(catalog: Catalog, studies: int, big: int) -> None:
 
 async def ingest(catalog: Catalog, studies: int) -> None:
     """Print what storing costs at this size."""
-    chance = random.Random(11)
+    chance = random.Random()  # other studies at each run
     number = catalog.applied
     for name, series, size, together in (
         ("300-slice series, 50 an entry", 1, 300, 50),
@@ -244,6 +244,41 @@ async def ingest(catalog: Catalog, studies: int) -> None:
         print(f"{name:45} {statistics.median(taken):8.3f} ms an instance")
 
 
+async def together(catalog: Catalog, studies: int, seconds: float = 5.0) -> None:
+    """Print how long a study list takes while four clients store tiny studies, one an entry."""
+    chance = random.Random()  # other studies at each run
+    first = studies + 2_000_000 + chance.randrange(10**9)
+    made = iter([one for n in range(4000) for one in versions(first + n, chance, series=1, instances=1)])
+    stored, waits, stop = 0, [], False
+
+    async def storing() -> None:
+        nonlocal stored
+        while not stop and (one := next(made, None)) is not None:
+            await catalog.known([one.key])
+            catalog.apply(entry(catalog.applied + 1, store(one)))
+            stored += 1
+            await asyncio.sleep(0.008)  # what the rest of storing takes
+
+    async def listing() -> None:
+        while not stop:
+            begin = time.perf_counter()
+            await all_of(catalog, Query(Level.STUDY, limit=101))
+            waits.append((time.perf_counter() - begin) * 1000)
+            await asyncio.sleep(0.05)
+
+    begin = time.process_time()
+    tasks = [asyncio.create_task(work()) for work in (storing, storing, storing, storing, listing)]
+    await asyncio.sleep(seconds)
+    stop = True
+    await asyncio.gather(*tasks)
+    waits.sort()
+    print(
+        f"list while storing {stored / seconds:.0f}/s: median {statistics.median(waits):.0f} ms, "
+        f"p95 {waits[int(len(waits) * 0.95)]:.0f} ms, longest {waits[-1]:.0f} ms; "
+        f"{(time.process_time() - begin) / seconds:.2f} cores"
+    )
+
+
 async def main() -> None:
     """See the module header."""
     parser = argparse.ArgumentParser()
@@ -260,6 +295,7 @@ async def main() -> None:
             print(f"resident {resident()} MB; {await catalog.statistics()}")
             await measure(catalog, given.studies, big)
             await ingest(catalog, given.studies)
+            await together(catalog, given.studies)
         begin, wall = time.process_time(), time.perf_counter()
         async with Catalog(folder, epoch=EPOCH, origin=LogHeaders()) as catalog:
             print(f"opened in {time.process_time() - begin:.2f} s CPU, {time.perf_counter() - wall:.2f} s")
