@@ -7,7 +7,7 @@ may be repeated, and a second `purge` of the same scope finishes what a first on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from dicomweb.ports import NotStored
 from storage import layout
 from storage.archive.archive import LakeArchive
 from storage.archive.identifiers import fresh_id
+from storage.archive.works import ChangeResult
 from storage.catalog.history import VersionRow
 from storage.catalog.projection import Standing
 from storage.log.codec import encode_entry
@@ -41,14 +42,21 @@ async def purge(archive: LakeArchive, scope: Scope, *, peer: str = "") -> Purged
     versions = [v for v in await archive.catalog.versions(scope) if v.standing is not Standing.VOIDED]
     if not versions:
         raise NotStored(f"no such {scope.level.name.lower()} is stored")
-    revision = await mark_purged(archive, versions, peer=peer, detail="erasure")
+    done = await mark_purged(archive, versions, peer=peer, detail="erasure")
     await delete_objects(archive, versions)
     await _blank_entries(archive, versions)
-    return Purged(revision, len(versions))
+    return Purged(done.revision if done.events else 0, len(versions))
 
 
-async def mark_purged(archive: LakeArchive, versions: Sequence[VersionRow], *, peer: str, detail: str) -> int:
-    """Commit PURGED for those that are not yet; the revision, 0 if there was none."""
+async def mark_purged(
+    archive: LakeArchive,
+    versions: Sequence[VersionRow],
+    *,
+    peer: str,
+    detail: str,
+    still: Callable[[VersionRow], bool] = lambda _: True,
+) -> ChangeResult:
+    """Commit PURGED for those that are not yet, and of which `still` holds when it is committed."""
     names = {version.instance.version for version in versions}
 
     async def plan(number: int) -> Sequence[Event]:
@@ -57,11 +65,12 @@ async def mark_purged(archive: LakeArchive, versions: Sequence[VersionRow], *, p
         return [
             _purged_event(archive, one, peer, detail)
             for one in now
-            if one.instance.version in names and one.standing not in (Standing.PURGED, Standing.VOIDED)
+            if one.instance.version in names
+            and one.standing not in (Standing.PURGED, Standing.VOIDED)
+            and still(one)
         ]
 
-    done = await archive.committer.change(plan)
-    return done.revision if done.events else 0
+    return await archive.committer.change(plan)
 
 
 def _purged_event(archive: LakeArchive, version: VersionRow, peer: str, detail: str) -> Event:
