@@ -4,12 +4,16 @@ Nothing is deleted by age alone (DESIGN section 4, rule 3). An object is condemn
 no entry may name it, since every writer must have seen the condemnation before it commits. After a grace the log
 is read to its tail once more, and only what is still named by nobody goes.
 
+An object older than the log's first entry is nothing that a writer of this log left behind: it belongs to a log
+that was lost, and is all there is of its instance.
+
     old and unnamed ──▶ CONDEMNED committed ──▶ grace ──▶ log read to its tail ──▶ still unnamed ──▶ deleted
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,9 +49,11 @@ async def sweep(archive: LakeArchive, *, age_seconds: float, grace_seconds: floa
     """
     seen = deleted = 0
     old: list[str] = []
+    first = await archive.journal.read(1)
+    begin = first.written.timestamp() if first else math.inf
     async for info in archive.store.list(layout.DICOM):
         seen += 1
-        if _is_old(info, time.time() - age_seconds):
+        if _is_between(info, begin, time.time() - age_seconds):
             old.append(info.key)
         if len(old) >= _AT_ONCE:
             deleted += await _sweep_some(archive, old, grace_seconds)
@@ -57,7 +63,7 @@ async def sweep(archive: LakeArchive, *, age_seconds: float, grace_seconds: floa
     return Swept(seen, deleted)
 
 
-def _is_old(info: ObjectInfo, limit: float) -> bool:
+def _is_between(info: ObjectInfo, begin: float, limit: float) -> bool:
     name = layout.parse_object_key(info.key)
     if name is None:
         return False
@@ -65,7 +71,7 @@ def _is_old(info: ObjectInfo, limit: float) -> bool:
         made = id_time(name.version)
     except ValueError:
         return False
-    return made < limit and info.modified.timestamp() < limit
+    return begin <= made < limit and info.modified.timestamp() < limit
 
 
 async def _sweep_some(archive: LakeArchive, keys: Sequence[str], grace_seconds: float) -> int:

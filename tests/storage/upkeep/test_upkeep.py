@@ -127,6 +127,7 @@ async def test_a_sweep_deletes_orphans_only_and_says_so_in_the_log_first(
 
 async def test_an_entry_never_names_an_object_that_was_condemned(archive: LakeArchive, store: MemoryStore) -> None:
     """A writer that stood still between writing its object and committing it is stopped, not believed."""
+    await store_files(archive, ct_slice(study="first", instance="first"))
     submission = archive.submit(door="stow", peer="", expect=None)
     held: list[str] = []
     settle = store.settle
