@@ -7,12 +7,14 @@ object is deleted once. Whatever fails is tried again at the next turn: none of 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -55,6 +57,7 @@ class Upkeep:
         self._archive = archive
         self._checkpoint = checkpoint
         self._settings = settings
+        self._mark = FoldMark(archive.node_dir / "folded", archive.epoch)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -77,8 +80,12 @@ class Upkeep:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _fold(self) -> None:
-        """Fold when entries have waited long enough, or are many. A node that stored nothing starts no process."""
-        settings, folded = self._settings, self._archive.revision
+        """Fold when entries have waited long enough, or are many; also what a node that ended left unfolded.
+
+        A node at which nothing happened since it last folded starts no process.
+        """
+        settings = self._settings
+        folded = await asyncio.to_thread(self._mark.read)
         since = time.monotonic()
         while True:
             await asyncio.sleep(min(_LOOK_SECONDS, settings.fold_seconds))
@@ -88,8 +95,10 @@ class Upkeep:
                 continue
             if behind >= settings.fold_entries or time.monotonic() - since >= settings.fold_seconds:
                 target = self._archive.revision
-                await _attempt("folding the log", partial(self._checkpoint.fold, until=target))
-                folded, since = target, time.monotonic()
+                if await _attempt("folding the log", partial(self._checkpoint.fold, until=target)):
+                    folded = target
+                    await asyncio.to_thread(self._mark.write, target)
+                since = time.monotonic()
 
     async def _expire(self) -> None:
         await expire(self._archive, timedelta(days=self._settings.retention_days))
@@ -101,14 +110,41 @@ class Upkeep:
         )
 
 
+class FoldMark:
+    """Up to which entry this node has seen the log folded, in a file of its own. Losing it costs one fold."""
+
+    def __init__(self, path: Path, epoch: str) -> None:
+        self._path = path
+        self._epoch = epoch
+
+    def read(self) -> int:
+        """Number of the entry, 0 if it is not known."""
+        try:
+            epoch, number = self._path.read_text("ascii").split()
+            return int(number) if epoch == self._epoch else 0
+        except (OSError, ValueError):
+            return 0
+
+    def write(self, number: int) -> None:
+        """Remember the entry, if the disk lets us."""
+        with contextlib.suppress(OSError):
+            self._path.write_text(f"{self._epoch} {number}\n", "ascii")
+
+
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(seconds)
         await _attempt("upkeep", work)
 
 
-async def _attempt(what: str, work: Callable[[], Awaitable[object]]) -> None:
+async def _attempt(what: str, work: Callable[[], Awaitable[object]]) -> bool:
+    """Whether it went well. Whatever goes wrong, the next turn comes."""
     try:
         await work()
     except (ArchiveError, LogError, StoreError, OSError) as error:
         _LOG.warning("%s failed and is tried again later: %s", what, error)
+        return False
+    except Exception:
+        _LOG.exception("%s failed and is tried again later", what)
+        return False
+    return True
