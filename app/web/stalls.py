@@ -96,10 +96,12 @@ def abort(transport: asyncio.BaseTransport | None) -> None:
 
     With a reset where possible: an HTTP/1.0 client takes a plain close for the end of the body.
     """
-    if not isinstance(transport, asyncio.WriteTransport):
+    # uvloop's transports are none of asyncio's classes, so they are known by what they can do
+    end = getattr(transport, "abort", None)
+    if transport is None or end is None:
         return
     raw = transport.get_extra_info("socket")
     if raw is not None:
         # no lingering: closing sends RST in place of FIN
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
+    end()
