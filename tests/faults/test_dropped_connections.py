@@ -140,16 +140,14 @@ def test_a_chunk_whose_size_is_no_number_is_400(archive: Server) -> None:
     assert ask(archive, path_of(name)).status == 404
 
 
-def test_a_request_that_is_none_is_400(archive: Server) -> None:
+def test_a_request_that_is_none_is_refused(archive: Server) -> None:
+    """The second is one of HTTP/0.9, which knows no Host."""
+    tls_hello = b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"
     with leaves_nothing(archive):
-        for request in (
-            b"nonsense\r\n\r\n",
-            b"GET /dicom-web/studies\r\n\r\n",
-            b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
-        ):
+        for request, status in ((b"nonsense\r\n\r\n", 400), (b"GET /studies\r\n\r\n", 421), (tls_hello, 400)):
             with connected(archive) as connection:
                 connection.sendall(request)
-                assert read_answer(connection).status == 400
+                assert read_answer(connection).status == status
 
 
 @ENDINGS
