@@ -13,9 +13,10 @@ from aiohttp import ClientSession, web
 from app.assembly import FRONT, build_application
 from app.web.server import listening
 from tests.app.serving import settings_of
+from tests.build.asking import multipart
+from tests.build.asking import related as content_type
 
-BOUNDARY = "part-of-a-test"
-RELATED = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+RELATED = content_type("application/dicom")
 
 
 @dataclass(slots=True)
@@ -43,11 +44,8 @@ class House:
 
 
 def related(instances: Iterable[bytes]) -> bytes:
-    """A multipart body of instances."""
-    parts = [
-        b"--%s\r\nContent-Type: application/dicom\r\n\r\n%s\r\n" % (BOUNDARY.encode(), one) for one in instances
-    ]
-    return b"".join(parts) + b"--%s--\r\n" % BOUNDARY.encode()
+    """A multipart body of instances, of the type RELATED."""
+    return multipart(*(({"Content-Type": "application/dicom"}, one) for one in instances))
 
 
 @contextlib.asynccontextmanager

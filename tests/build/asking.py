@@ -1,4 +1,7 @@
-"""Requests to services as a mount would make them, and bodies read to their end."""
+"""Requests to services as a mount would make them, and bodies read to their end.
+
+`tests.build.web` takes answers apart further.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,27 @@ async def body_chunks(data: bytes, size: int = 1 << 16) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
+def make_request(
+    path: str,
+    *,
+    method: str = "GET",
+    query: Sequence[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    body: bytes | AsyncIterator[bytes] = b"",
+    **fields: str,
+) -> Request:
+    """A request; header fields as they are, or as keywords with `_` for `-`."""
+    return Request(
+        method=method,
+        path=path,
+        root=ROOT,
+        query=query,
+        headers=dict(headers or {}) | {name.replace("_", "-"): value for name, value in fields.items()},
+        body=body_chunks(body) if isinstance(body, bytes) else body,
+        peer="192.0.2.1",
+    )
+
+
 async def ask(
     handlers: Mapping[str, Handler],
     method: str,
@@ -27,18 +51,12 @@ async def ask(
     body: bytes | AsyncIterator[bytes] = b"",
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """The answer of the service that the routes name for the URL."""
+    """The answer of the service that the routes name for the URL. Raises what the service raises."""
     path, _, query = url.partition("?")
     found = match(method, path)
     assert found is not None, f"no route for {method} {path}"
-    request = Request(
-        method=method,
-        path=path,
-        root=ROOT,
-        query=parse_qsl(query, keep_blank_values=True),
-        headers=dict(headers or {}),
-        body=body_chunks(body) if isinstance(body, bytes) else body,
-        peer="192.0.2.1",
+    request = make_request(
+        path, method=method, query=parse_qsl(query, keep_blank_values=True), headers=headers, body=body
     )
     return await handlers[found.route.operation](request, found.variables)
 

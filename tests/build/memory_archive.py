@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import pydicom
@@ -31,19 +31,6 @@ BULK_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "UN"])
 INLINE_BYTES = 1024
 CHUNK = 1000
 """Objects are read in chunks of this size, so that more than one comes of nearly every file."""
-
-Result = TypeVar("Result")
-
-
-class DirectCompute:
-    """Computes at once, and counts how often."""
-
-    def __init__(self) -> None:
-        self.runs = 0
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        self.runs += 1
-        return work()
 
 
 class _Stored:

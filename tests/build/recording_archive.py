@@ -5,10 +5,10 @@ Searches answer from a list; stored files are identified by pydicom and kept whe
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from io import BytesIO
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import pydicom
 from pydicom.errors import InvalidDicomError
@@ -19,15 +19,6 @@ from dicomweb.model.outcome import Failure, Outcome, Reason, Receipt, Removal
 from dicomweb.model.query import Found, JsonAttributes, Query
 from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import Gone, NotStored
-
-Result = TypeVar("Result")
-
-
-class DirectCompute:
-    """Computes at once."""
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        return work()
 
 
 class RecordingSubmission:

@@ -1,18 +1,17 @@
-"""Requests as a web server would hand them to a service, and answers taken apart."""
+"""What a client gets: answers read to their end and taken apart, errors by the table of the DICOMweb door."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dicomweb.services.handler import Handler
 from dicomweb.wire.errors import answer_error
-from dicomweb.wire.exchange import Answer, Request
+from dicomweb.wire.exchange import Answer
 from dicomweb.wire.media_types import parse_media_type
 from dicomweb.wire.multipart import MultipartReader, PartData, PartHead, boundary_of
-from dicomweb.wire.paths import match
-
-ROOT = "https://archive.example/dicom-web"
+from tests.build import asking
+from tests.build.asking import whole_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,39 +55,19 @@ class Told:
         return [Part(headers, b"".join(data)) for headers, data in parts]
 
 
-async def empty_body() -> AsyncIterator[bytes]:
-    """The body of a GET."""
-    for chunk in ():
-        yield chunk
-
-
-def make_request(
-    path: str, *, method: str = "GET", query: tuple[tuple[str, str], ...] = (), **headers: str
-) -> Request:
-    """A request; header fields as keywords, `_` for `-`."""
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(method, path, ROOT, query, fields, empty_body())
-
-
 async def read_answer(answer: Answer) -> Told:
     """The answer, its body read and compared with the length it announced."""
-    body = answer.body
-    if isinstance(body, AsyncIterator):
-        data = b"".join([chunk async for chunk in body])
-    else:
-        data = body if isinstance(body, bytes) else b"".join(body)
+    data = await whole_body(answer)
     assert answer.length in (None, len(data))
     return Told(answer.status, {name.lower(): value for name, value in answer.headers}, data)
 
 
-async def ask(
-    handlers: Mapping[str, Handler], path: str, *, query: tuple[tuple[str, str], ...] = (), **headers: str
-) -> Told:
-    """What the services answer to a GET of the path; errors by the table of this door."""
-    found = match("GET", path)
-    assert found is not None, path
+async def ask(handlers: Mapping[str, Handler], path: str, **headers: str) -> Told:
+    """What the services answer to a GET of the path; header fields with `_` for `-`."""
     try:
-        answer = await handlers[found.route.operation](make_request(path, query=query, **headers), found.variables)
+        answer = await asking.ask(
+            handlers, "GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
     except Exception as error:
         told = answer_error(error)
         return Told(told.status, {n.lower(): v for n, v in told.headers}, told.message.encode())

@@ -20,6 +20,8 @@ from dicomweb.services.metadata import Metadata
 from dicomweb.services.wado import Retrieval
 from storage.archive.archive import LakeArchive
 from storage.objects.memory import MemoryStore
+from tests.build.asking import ROOT
+from tests.build.compute import DirectCompute
 from tests.build.dicom import (
     DEFLATED,
     EXPLICIT_BIG,
@@ -34,8 +36,7 @@ from tests.build.dicom import (
     uid,
 )
 from tests.build.lake import open_lake, store_files
-from tests.build.memory_archive import DirectCompute
-from tests.build.web import ROOT, Told, ask
+from tests.build.web import Told, ask
 
 CT_1, CT_2 = (ct_slice(series="ct", instance=f"ct{n}", InstanceNumber=n, seed=n, rows=40) for n in (1, 2))
 TILES = multi_frame([[b"tile 1"], [b"til", b"e2"], [b"tile 3"]], series="sm", instance="sm")

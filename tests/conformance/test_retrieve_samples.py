@@ -20,9 +20,10 @@ from dicomweb.wire.paths import scope_path
 from dicomweb.wire.transfer_syntaxes import EXPLICIT_LITTLE, transfer_syntax
 from storage.archive.archive import LakeArchive
 from storage.objects.memory import MemoryStore
+from tests.build.asking import ROOT
 from tests.build.lake import open_lake, store_files
 from tests.build.samples import SAMPLES, sample_files
-from tests.build.web import ROOT, ask
+from tests.build.web import ask
 from tests.conformance.test_retrieve_10_4 import handlers_on
 
 pytestmark = pytest.mark.skipif(SAMPLES is None, reason="needs the sample data beside the checkout")

@@ -23,8 +23,9 @@ from dicomweb.services.stow import Store
 from dicomweb.wire.exchange import Answer, WebError
 from dicomweb.wire.multipart import MalformedMultipart, MultipartOverLimit
 from tests.build.asking import ROOT, ask, body_chunks, field_of, multipart, related, whole_body
+from tests.build.compute import DirectCompute
 from tests.build.dicom import CT_IMAGE, SECONDARY_CAPTURE, ct_slice, make_data_set, make_file, pixels, uid
-from tests.build.recording_archive import DirectCompute, RecordingArchive
+from tests.build.recording_archive import RecordingArchive
 
 DICOM = "application/dicom"
 STUDY = uid("study")

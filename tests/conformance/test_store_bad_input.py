@@ -19,9 +19,9 @@ from dicomweb.services.stow import Store
 from storage.archive.archive import LakeArchive
 from storage.objects.memory import MemoryStore
 from tests.build.asking import ask, body_chunks, field_of, multipart, related, whole_body
+from tests.build.compute import DirectCompute
 from tests.build.dicom import ct_slice, element, make_data_set, make_file, part10, sequence, to_file, uid
 from tests.build.lake import open_lake, read_whole
-from tests.build.recording_archive import DirectCompute
 from tests.build.samples import sample_files
 
 DICOM = "application/dicom"

@@ -11,6 +11,8 @@ from dicomweb.model.keys import InstanceKey
 from dicomweb.services.bulkdata import BulkData, parse_bulk_path
 from dicomweb.services.metadata import Metadata
 from dicomweb.wire.exchange import WebError
+from tests.build.asking import ROOT
+from tests.build.compute import DirectCompute
 from tests.build.dicom import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -23,8 +25,8 @@ from tests.build.dicom import (
     pixels,
     uid,
 )
-from tests.build.memory_archive import DirectCompute, MemoryArchive
-from tests.build.web import ROOT, Told, ask
+from tests.build.memory_archive import MemoryArchive
+from tests.build.web import Told, ask
 
 STUDY = f"/studies/{uid('study')}"
 SERIES = f"{STUDY}/series/{uid('series')}"

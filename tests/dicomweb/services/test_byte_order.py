@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dicomweb.services import byte_order
 from dicomweb.services.byte_order import cut_bits, pixel_word_bytes, turned
-from tests.build.memory_archive import DirectCompute
+from tests.build.compute import DirectCompute
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 
 from dicomweb.services.capabilities import Capabilities, abilities_of
 from dicomweb.wire.paths import ROUTES, Route
-from tests.build.web import ROOT, Told, ask
+from tests.build.asking import ROOT
+from tests.build.web import Told, ask
 
 WADL = "{http://wadl.dev.java.net/2009/02}"
 

@@ -16,6 +16,8 @@ from dicomweb.model.instance import Header
 from dicomweb.model.keys import InstanceKey
 from dicomweb.services import metadata as module
 from dicomweb.services.metadata import Metadata, document
+from tests.build.asking import ROOT, make_request
+from tests.build.compute import DirectCompute
 from tests.build.dicom import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -25,8 +27,8 @@ from tests.build.dicom import (
     multi_frame,
     uid,
 )
-from tests.build.memory_archive import DirectCompute, MemoryArchive
-from tests.build.web import ROOT, Told, ask, make_request
+from tests.build.memory_archive import MemoryArchive
+from tests.build.web import Told, ask
 
 STUDY = f"/studies/{uid('study')}"
 SERIES = f"{STUDY}/series/{uid('series')}"

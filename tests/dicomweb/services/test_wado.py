@@ -13,6 +13,8 @@ from dicomweb.model.keys import InstanceKey
 from dicomweb.ports import Damaged
 from dicomweb.services.wado import Retrieval, choose_form
 from dicomweb.wire.negotiation import NotAcceptable, parse_accepted
+from tests.build.asking import make_request
+from tests.build.compute import DirectCompute
 from tests.build.dicom import (
     DEFLATED,
     EXPLICIT_BIG,
@@ -26,8 +28,8 @@ from tests.build.dicom import (
     pixels,
     uid,
 )
-from tests.build.memory_archive import DirectCompute, MemoryArchive
-from tests.build.web import Told, ask, make_request
+from tests.build.memory_archive import MemoryArchive
+from tests.build.web import Told, ask
 
 STUDY = f"/studies/{uid('study')}"
 SERIES = f"{STUDY}/series/{uid('series')}"

@@ -19,7 +19,7 @@ from dicomweb.wire.negotiation import (
     parse_accepted,
     value_offers,
 )
-from tests.build.web import make_request
+from tests.build.asking import make_request
 from tests.dicomweb.wire.accept_corpus import BIG, ELE, FRAMES, INSTANCES, JPEG, OCTETS, Case, Sent
 
 METADATA = (Representation(DICOM_JSON, False), Representation(JSON, False), Representation(DICOM_XML, True))
