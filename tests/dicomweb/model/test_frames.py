@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from array import array
 from itertools import accumulate
 
@@ -127,17 +126,6 @@ def test_the_index_of_two_hundred_thousand_frames_stays_well_below_a_megabyte() 
     data = index.to_bytes()
     assert len(data) < 600_000
     assert FrameIndex.from_bytes(data).ranges(200_000) == index.ranges(200_000)
-
-
-def test_four_thousand_frames_are_unpacked_in_a_moment() -> None:
-    data = slide(4096).to_bytes()
-    times = []
-    for _ in range(20):
-        begin = time.process_time()
-        FrameIndex.from_bytes(data)
-        times.append(time.process_time() - begin)
-    # the figure to reach is 0.2 ms; a machine shared with others may take some times that
-    assert min(times) < 0.001
 
 
 @given(st.lists(st.integers(0, 9), max_size=8), st.integers(0, 40), st.integers(0, 40))

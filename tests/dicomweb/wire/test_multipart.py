@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 import pytest
 from hypothesis import example, given, settings
@@ -203,23 +202,6 @@ def test_random_payloads_come_back(payload: bytes, size: int) -> None:
 def test_hostile_bytes_end_in_an_error_of_ours(body: bytes, size: int) -> None:
     with contextlib.suppress(MultipartError):
         read(body, size=size)
-
-
-def test_large_parts_cost_little() -> None:
-    payload = bytes(range(256)) * 2062
-    boundary = new_boundary()
-    body = write([payload] * 20, boundary)
-    chunks = [body[start : start + 65536] for start in range(0, len(body), 65536)]
-    spent = []
-    for _ in range(5):
-        reader = MultipartReader(boundary)
-        began = time.process_time()
-        for chunk in chunks:
-            reader.feed(chunk)
-        reader.finish()
-        spent.append((time.process_time() - began) / 20)
-    # 0.1 ms is the aim, measured at 0.07; a busy machine takes three times as long.
-    assert min(spent) < 0.0005
 
 
 def test_data_without_a_boundary_near_are_not_copied() -> None:
