@@ -53,8 +53,8 @@ class ElementReader:
     """Reads one data set, and whatever is nested in it."""
 
     def __init__(self, window: Window, limits: HeadLimits) -> None:
-        self.warnings: dict[str, None] = {}
-        """In the order they were met, each once."""
+        self.warnings: dict[str, str] = {}
+        """In the order they were met, each once; with the tag of the attribute it is about, if it is one."""
         self._window = window
         self._limits = limits
         self._deepest = min(limits.depth, DEEPEST)
@@ -64,10 +64,10 @@ class ElementReader:
         self._bounds = Bounds(window, limits)
         self.bulk = BulkReader(window, self._bounds, limits, self.warn)
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, tag: str = "") -> None:
         """Note what is odd about the file; no values of attributes in it."""
         if len(self.warnings) < _MOST_WARNINGS:
-            self.warnings[message] = None
+            self.warnings[message] = tag
 
     def data_set(self, into: JsonAttributes, coding: Coding, end: int = NOWHERE) -> Steps:
         """Read elements into `into` until the absolute offset `end`, an item delimiter, or the end of the file."""
@@ -211,7 +211,7 @@ class ElementReader:
             return vr
         tag, undefined = element.tag, element.length == UNDEFINED
         if not vr and not coding.implicit:
-            self.warn(f"the VR of ({element.key[:4]},{element.key[4:]}) is none")
+            self.warn(f"the VR of ({element.key[:4]},{element.key[4:]}) is none", element.key)
         if vr and element.length >= _SHORT_LENGTHS and not undefined and not tag >> 16 & 1:
             return vr
         return resolve_vr(tag, self._ancestors, undefined_length=undefined) or "UN"
@@ -314,7 +314,7 @@ class ElementReader:
 
     def _misfit(self, vr: str, key: str, value: bytes) -> dict[str, Any]:
         """A value of a length that its VR does not have is told as bytes of unknown meaning."""
-        self.warn(f"the length of ({key[:4]},{key[4:]}) is none that {vr} can have")
+        self.warn(f"the length of ({key[:4]},{key[4:]}) is none that {vr} can have", key)
         return {"vr": "UN", "InlineBinary": inline_binary(value, "UN", big_endian=False)}
 
     def _declared_text(self, into: JsonAttributes, coding: Coding) -> Coding:
@@ -322,5 +322,5 @@ class ElementReader:
         values = into.get(f"{_CHARACTER_SET:08X}", {}).get("Value", ())
         text, known = character_set(tuple(value if isinstance(value, str) else "" for value in values))
         if not known:
-            self.warn("Specific Character Set has a term that is not defined")
+            self.warn("Specific Character Set has a term that is not defined", f"{_CHARACTER_SET:08X}")
         return replace(coding, text=text)

@@ -73,6 +73,8 @@ class Head:
     """Value of Extended Offset Table Lengths (7FE0,0002): 64-bit little-endian."""
     warnings: tuple[str, ...] = field(default=())
     """What is odd about the file but did not keep it from being read; no values of attributes in them."""
+    warned_tags: tuple[str, ...] = ()
+    """Tags of the attributes that warnings are about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,4 +176,5 @@ class HeadReader:
             extended_offsets=elements.bulk.extended.get(EXTENDED_OFFSETS, b""),
             extended_lengths=elements.bulk.extended.get(EXTENDED_LENGTHS, b""),
             warnings=tuple(elements.warnings),
+            warned_tags=tuple(dict.fromkeys(filter(None, elements.warnings.values()))),
         )

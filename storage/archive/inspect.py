@@ -39,6 +39,8 @@ class Inspected:
 
     version: StoredVersion
     warnings: tuple[str, ...]
+    warned_tags: tuple[str, ...]
+    """Tags of the attributes that the warnings are about."""
 
 
 def instance_key(data_set: JsonAttributes) -> InstanceKey:
@@ -136,4 +138,4 @@ def _inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: 
         pixel_vr=head.pixel.vr if head.pixel else "",
         columns=column_values(head.data_set),
     )
-    return Inspected(stored, head.warnings)
+    return Inspected(stored, head.warnings, head.warned_tags)

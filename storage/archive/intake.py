@@ -197,7 +197,7 @@ class WholeInstance:
         stored = found.version
         if refusal := outside(stored, self._origin.expect):
             return refusal
-        candidate = Candidate(stored, self._origin.door, self._origin.peer, found.warnings)
+        candidate = Candidate(stored, self._origin.door, self._origin.peer, found.warnings, found.warned_tags)
         if is_duplicate(same_bytes(stored), await intake.known(stored.key), intake.settings.duplicates):
             candidate.written = False
             return Taken(candidate)
@@ -274,7 +274,10 @@ class _Streamed:
                 pass
             await intake.discard(written)
             return out_of_room(None)
-        return Taken(Candidate(stored, self._origin.door, self._origin.peer, found.warnings), keys=tuple(written))
+        return Taken(
+            Candidate(stored, self._origin.door, self._origin.peer, found.warnings, found.warned_tags),
+            keys=tuple(written),
+        )
 
     async def _feed_and_write(self, block: bytes, upload: Upload) -> None:
         """Side by side; when one fails the other is waited for, so that nothing writes to an upload given up."""

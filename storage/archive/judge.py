@@ -36,6 +36,8 @@ class Candidate:
     door: str
     peer: str
     warnings: tuple[str, ...] = ()
+    warned_tags: tuple[str, ...] = ()
+    """Tags of the attributes that the warnings are about."""
     written: bool = True
     """False if it was known as a duplicate when it came, so that no object was written."""
 

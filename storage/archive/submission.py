@@ -122,6 +122,7 @@ def _receipt(taken: Taken, verdict: Verdict, revision: int) -> Receipt:
         revision=0 if verdict.outcome is Outcome.REFUSED else revision,
         failure=verdict.failure,
         warnings=verdict.warnings,
+        warned_tags=taken.candidate.warned_tags if verdict.outcome is not Outcome.REFUSED else (),
     )
 
 
