@@ -11,6 +11,10 @@ class DamagedFormat(LogError):
     """`format.json` is not what this program or a later one would have written."""
 
 
+class FormatMissing(LogError):
+    """The store has objects of an archive, but not the `format.json` that says which."""
+
+
 class DamagedEntry(LogError):
     """An entry is not what its writer wrote, or is missing below the tail."""
 

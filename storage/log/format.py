@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from storage.layout import FORMAT
-from storage.log.errors import DamagedFormat, NewerVersion
+from storage.layout import DICOM, FORMAT, LOG
+from storage.log.errors import DamagedFormat, FormatMissing, NewerVersion
 from storage.objects.contract import ObjectExists, ObjectMissing, ObjectStore, StoreUnavailable
 
 FORMAT_VERSION = 1
@@ -39,7 +40,8 @@ class ArchiveFormat:
 async def open_format(store: ObjectStore) -> ArchiveFormat:
     """Read the archive's format, or create it in an empty store. It is durable on return.
 
-    Raises TooNew, DamagedFormat and the store's errors.
+    A store that has lost its format is not begun anew: its objects would belong to nothing.
+    Raises TooNew, DamagedFormat, FormatMissing and the store's errors.
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -51,6 +53,10 @@ async def open_format(store: ObjectStore) -> ArchiveFormat:
             # Whoever created it may have died before it was durable; entries must not outlive their epoch.
             await store.settle([FORMAT])
             return found
+        if attempt == 0 and (remains := await _remains(store)):
+            if await _exists(store):
+                continue
+            raise FormatMissing(f"{FORMAT} is missing, but there are objects of an archive, such as {remains}")
         try:
             await store.put(FORMAT, [_fresh()], create=True)
         except ObjectExists:
@@ -61,6 +67,24 @@ async def open_format(store: ObjectStore) -> ArchiveFormat:
     data = await store.get(FORMAT)
     await store.settle([FORMAT])
     return _parse(data)
+
+
+async def _remains(store: ObjectStore) -> str:
+    """The prefix below which there are objects of an archive, empty if there are none."""
+    for prefix in (LOG, DICOM):
+        async with aclosing(store.list(prefix)) as found:
+            async for _ in found:
+                return prefix
+    return ""
+
+
+async def _exists(store: ObjectStore) -> bool:
+    """Whether another node has created the format meanwhile."""
+    try:
+        await store.head(FORMAT)
+    except ObjectMissing:
+        return False
+    return True
 
 
 def _fresh() -> bytes:
