@@ -133,7 +133,7 @@ class LakeArchive:
 
     def health(self) -> Health:
         """Whether this node follows the log and can write."""
-        problem = self.committer.damage or self._follow_error
+        problem = self.committer.damage or self._follow_error or self.catalog.problem
         return Health(not problem, problem or "ok")
 
     @property

@@ -27,7 +27,7 @@ from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.query import Found, Query
 from storage.catalog import history, lookup
-from storage.catalog.database import CatalogError, Database
+from storage.catalog.database import CatalogBroken, CatalogError, Database
 from storage.catalog.hashes import KnownHashes, fold, hash_uid
 from storage.catalog.headers import HeaderOrigin, HeaderReader
 from storage.catalog.history import RemovalInfo, Statistics, VersionRow
@@ -73,6 +73,8 @@ class Catalog:
     ) -> None:
         self.applied = 0
         """Number of the last entry applied."""
+        self.problem = ""
+        """Why what was applied could not be written, for the health page; empty if it could."""
         self._settings = settings
         self._durable = 0
         self._database = Database(folder, epoch, settings)
@@ -92,8 +94,16 @@ class Catalog:
 
     async def __aenter__(self) -> Self:
         await self._database.open()
-        self._segments.open()
-        await self._learn()
+        try:
+            try:
+                await self._learn()
+            except CatalogBroken:
+                await self._database.begin_anew()
+                await self._learn()
+            self._segments.open()
+        except BaseException:
+            await self._database.close()
+            raise
         return self
 
     async def _learn(self) -> None:
@@ -201,7 +211,7 @@ class Catalog:
     async def _flush_quietly(self) -> None:
         try:
             await self.flush()
-        except CatalogError:
+        except Exception:
             _LOG.exception("pending rows could not be written; they are tried again")
             self._timer = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._start_flush)
             return
@@ -214,7 +224,12 @@ class Catalog:
             if self._durable >= target or not self._pending:
                 return
             batch, applied = self._pending.up_to_now(), self.applied
-            await self._database.write(partial(self._writer.write, batch=batch, applied=applied))
+            try:
+                await self._database.write(partial(self._writer.write, batch=batch, applied=applied))
+            except Exception as error:
+                self.problem = f"the catalog of this node cannot be written ({type(error).__name__})"
+                raise
+            self.problem = ""
             self._durable = applied
             self._pending.done(applied)
             await self._fold_hashes()

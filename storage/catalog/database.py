@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from dicomweb.ports import Unavailable
 from storage.catalog import schema
 from storage.catalog.settings import CatalogSettings
 
@@ -32,8 +33,8 @@ _DAMAGED = "damaged"
 Result = TypeVar("Result")
 
 
-class CatalogError(Exception):
-    """Base of what the catalog raises beside programming errors."""
+class CatalogError(Unavailable):
+    """Base of what the catalog raises beside programming errors: the archive is unharmed, this node is not."""
 
 
 class CatalogInUse(CatalogError):
@@ -65,12 +66,14 @@ class Database:
         self._writer = ThreadPoolExecutor(1, "catalog-write")
         self._readers = ThreadPoolExecutor(settings.readers, "catalog-read")
         self._slow = ThreadPoolExecutor(1, "catalog-slow")
-        self.fresh = False
-        """Whether the folder was begun anew."""
 
     async def open(self) -> None:
         """Open the file, or begin anew. Raises CatalogInUse."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._open)
+
+    async def begin_anew(self) -> None:
+        """Throw the file away, which showed itself damaged after it was opened, and begin with an empty one."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._begin_anew)
 
     async def close(self) -> None:
         """Close the file and end the threads."""
@@ -98,7 +101,12 @@ class Database:
 
         try:
             return work(self._cursor())
-        except (duckdb.IOException, duckdb.InternalException, duckdb.FatalException) as error:
+        except (
+            duckdb.IOException,
+            duckdb.InternalException,
+            duckdb.FatalException,
+            duckdb.SerializationException,
+        ) as error:
             # The disk is full or the file is damaged; the latter shows at any time. The next start begins anew.
             (self._folder / _DAMAGED).touch()
             raise CatalogBroken(self._folder) from error
@@ -151,7 +159,8 @@ class Database:
         return found == [(schema.VERSION, self._epoch)]
 
     def _begin_anew(self) -> None:
-        self.fresh = True
+        _LOG.info("the catalog in %s is begun anew", self._folder)
+        self._local = threading.local()  # cursors of the file that goes
         if self._connection is not None:
             self._connection.close()
             self._connection = None
