@@ -37,6 +37,8 @@ class ArchiveSettings:
     """A header over this size goes to an object of its own."""
     poll_seconds: float = 1.0
     """How often the log is looked at for other nodes' entries; 0 for never."""
+    short_log: int = 200
+    """Entries up to which a node on an empty disk reads the log alone, not the checkpoint table."""
     frame_index_bytes: int = 32 << 20
     """Frame indexes kept in memory."""
     inflated_bytes: int = 1 << 30

@@ -1,0 +1,35 @@
+"""A node on an empty disk: the checkpoint table first, then the log behind it.
+
+A short log is read from its beginning: that costs less than the process which says what the table is made of.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from storage.catalog.catalog import Catalog
+from storage.catalog.database import CatalogError
+from storage.log.checkpoint import Checkpoint
+from storage.log.errors import LogError
+from storage.log.journal import Journal
+from storage.objects.contract import StoreError
+
+_LOG = logging.getLogger(__name__)
+
+
+async def load_checkpoint(
+    journal: Journal, catalog: Catalog, checkpoint: Checkpoint | None, *, short_log: int
+) -> None:
+    """Fill an empty catalog from the table, if there is one and the log has more than `short_log` entries.
+
+    A table that cannot be read costs nothing but time: the log has everything. Raises the store's errors.
+    """
+    if catalog.applied or checkpoint is None or await journal.read(short_log + 1) is None:
+        return
+    try:
+        snapshot = await checkpoint.snapshot(fresh=True)
+        if snapshot is None or snapshot.epoch != journal.epoch or snapshot.last <= short_log:
+            return
+        await catalog.load(checkpoint.read_rows(snapshot), snapshot.last)
+    except (LogError, StoreError, CatalogError, OSError) as error:
+        _LOG.warning("the checkpoint table could not be loaded, the log is read from its beginning: %s", error)
