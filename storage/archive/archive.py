@@ -27,6 +27,7 @@ from dicomweb.ports import Unavailable
 from storage.archive.committer import Committer
 from storage.archive.find import Finder
 from storage.archive.intake import Intake, Origin
+from storage.archive.opening import load_checkpoint
 from storage.archive.origin import LogOrigin
 from storage.archive.read import Reader
 from storage.archive.remove import Remover
@@ -35,6 +36,7 @@ from storage.archive.submission import LakeSubmission
 from storage.catalog.catalog import Catalog
 from storage.frames.inflated import InflatedCopies
 from storage.log.checkpoint import Checkpoint
+from storage.log.errors import LogError
 from storage.log.journal import Journal
 from storage.objects.contract import ObjectStore
 
@@ -88,6 +90,9 @@ class LakeArchive:
         self.catalog = await stack.enter_async_context(
             Catalog(self.node_dir / "catalog", epoch=self.journal.epoch, origin=origin)
         )
+        with contextlib.suppress(LogError):
+            # A damaged entry is met again by the follower, which knows what to do about it.
+            await load_checkpoint(self.journal, self.catalog, self.checkpoint, short_log=settings.short_log)
         self.committer = Committer(self.journal, self.catalog, node=self.node, policy=settings.duplicates)
         with contextlib.suppress(Unavailable):
             # A damaged entry leaves the archive readable as of the one before; `health` says so.
