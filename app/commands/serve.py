@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, configured: Configured) -> int:
 
 async def _serve(settings: Settings, *, samples: bool) -> int:
     from app.assembly import ARCHIVE, FRONT, build_application
-    from app.web.server import CannotListen, listening, wait_for_end
+    from app.web.server import CannotListen, hear_of_end, listening, wait_for_end
 
     application = build_application(settings)
     try:
@@ -46,8 +46,10 @@ async def _serve(settings: Settings, *, samples: bool) -> int:
                 from app.samples import store_samples
 
                 await store_samples(application[ARCHIVE])
+            # heard before anybody is told that the server is there, who might end it at once
+            told = hear_of_end()
             _announce(settings, bound.url)
-            await wait_for_end()
+            await wait_for_end(told)
             print("ending: finishing what is at work", file=sys.stderr, flush=True)
     except CannotListen as error:
         print(f"dicomlake: {error}", file=sys.stderr)

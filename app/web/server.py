@@ -117,12 +117,17 @@ async def _sweep(runner: web.AppRunner, stalls: Stalls) -> None:
             stalls.sweep(runner.server.connections)
 
 
-async def wait_for_end() -> None:
-    """Return when the process is told to end (SIGTERM, SIGINT); from then on it has ten seconds."""
+def hear_of_end() -> asyncio.Event:
+    """Set once the process is told to end (SIGTERM, SIGINT); before this call that ends it on the spot."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    return told
+
+
+async def wait_for_end(told: asyncio.Event) -> None:
+    """Return when the process has been told to end; from then on it has ten seconds."""
     await told.wait()
     deadline = threading.Timer(END_SECONDS, _end_now)
     deadline.daemon = True
