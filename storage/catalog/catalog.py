@@ -4,9 +4,10 @@
                           │                                                    │
     known, find, within, status: microseconds                 search, cold series: milliseconds
 
-Applying an entry is memory alone. Pending events go to DuckDB together: when a search needs them, after a second, or
-when there are many; with them, in one transaction, the number of the last entry. So a catalog that was stopped at any
-point knows what it holds and goes on from there; and the folder may be deleted at any time it is not open.
+Applying an entry is memory alone. Pending events go to DuckDB together: when a search needs them, after a
+second, or when there are many; with them, in one transaction, the number of the last entry. So a catalog that
+was stopped at any point knows what it holds and goes on from there; and the folder may be deleted at any time
+it is not open.
 
 The event loop never waits for DuckDB: one thread writes, a few read.
 """

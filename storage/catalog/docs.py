@@ -1,7 +1,7 @@
 """The DICOM JSON of studies and series as their rows hold it, the latest read ones in memory.
 
-A study list is asked for again and again, and little of it changes. What a row tells depends on the last entry that
-changed it, so that row number and entry name a document that never changes.
+A study list is asked for again and again, and little of it changes. What a row tells depends on the last entry
+that changed it, so that row number and entry name a document that never changes.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class HeaderReader:
             )
 
     async def of_rows(self, rows: Sequence[HeaderRow], *, slow: bool) -> list[bytes]:
-        """The headers of versions in DuckDB, in the same order; `slow` reads them in the lane for long searches."""
+        """The headers of versions in DuckDB, in the same order; `slow`: in the lane for long searches."""
         lane = self._database.slow if slow else self._database.read
         places = [row.place for row in rows]
         found = await lane(lambda _: self._segments.read(places))

@@ -17,7 +17,8 @@ from storage.catalog.schema import VERSION_COLUMNS, from_microseconds, to_micros
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_SELECT = f"SELECT {VERSION_SELECT}, i.meta_digest, se.study, se.uid FROM instances i JOIN series se ON se.no = i.series_no"
+_SELECT = f"""SELECT {VERSION_SELECT}, i.meta_digest, se.study, se.uid
+              FROM instances i JOIN series se ON se.no = i.series_no"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The checkpoint table into an empty catalog: many rows at once, in one transaction.
 
-Rows come as `storage.log.rows.SCHEMA` describes them, without headers, series together if possible. Whatever is the same
-for neighbouring rows is worked out once; the rest goes from Arrow into DuckDB as it is. Studies and series are
-added up from the instances at the end, by SQL, and told by the same functions as everywhere.
+Rows come as `storage.log.rows.SCHEMA` describes them, without headers, series together if possible. Whatever is
+the same for neighbouring rows is worked out once; the rest goes from Arrow into DuckDB as it is. Studies and
+series are added up from the instances at the end, by SQL, and told by the same functions as everywhere.
 """
 
 from __future__ import annotations
@@ -200,8 +200,8 @@ _SUMS = f"""
     gone AS (
         SELECT series_no, count(*) FILTER (best BETWEEN {int(Standing.PURGED)} AND {int(Standing.FORMER)}) hidden,
                max(changed) changed FROM keys GROUP BY series_no)
-    SELECT mine.no, mine.study_no, mine.study, mine.uid, coalesce(visible, 0), hidden, coalesce(bytes, 0), gone.changed,
-           coalesce(first[1], 0), coalesce(first[2], 0), coalesce(last[1], 0), coalesce(last[2], 0),
+    SELECT mine.no, mine.study_no, mine.study, mine.uid, coalesce(visible, 0), hidden, coalesce(bytes, 0),
+           gone.changed, coalesce(first[1], 0), coalesce(first[2], 0), coalesce(last[1], 0), coalesce(last[2], 0),
            coalesce(last[3], 0), coalesce(last[4], 0), array_to_string(sop_classes, '\\'),
            array_to_string(transfer_syntaxes, '\\'), coalesce(print_low, 0), coalesce(print_high, 0),
            coalesce(here.attributes, '{{}}')

@@ -1,7 +1,7 @@
 """One condition on a header, for attributes that have no column. Pure.
 
-A condition on a path through sequences holds if some item fulfils it; one that an attribute is empty, if no item has
-a value there. Values compare as `conditions` lets DuckDB compare them.
+A condition on a path through sequences holds if some item fulfils it; one that an attribute is empty, if no
+item has a value there. Values compare as `conditions` lets DuckDB compare them.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class Plan:
     sort: tuple[SortKey, ...]
     """A total order."""
     exact: bool
-    """Whether a key with an index leaves few studies: they are sorted here, since DuckDB's sort would cost more."""
+    """Whether a key with an index leaves few studies: they are sorted here, where it costs less."""
     tell: tuple[str, ...]
     """Tags to be told, as far as columns know them, ascending."""
     parents: tuple[str, ...]

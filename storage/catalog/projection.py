@@ -9,9 +9,9 @@ Per key, versions stand in log order; a position is (entry number, place in the 
     voided     the version counts as never stored: what it had replaced is current again
     purged     the version is not visible any more and its header is blank; who it was stays
 
-A version may be hidden by more than one removal, a series removed and then its study: it is visible again when none
-of them is in force. Everything here can be computed from any prefix of the log; the catalog does so event by
-event, and the tests hold it against computing all at once.
+A version may be hidden by more than one removal, a series removed and then its study: it is visible again when
+none of them is in force. Everything here can be computed from any prefix of the log; the catalog does so event
+by event, and the tests hold it against computing all at once.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ Rows refer to one another by numbers of this file alone, given in the order of a
 together, so that DuckDB finds them by the least and greatest number of each block, without an index on millions
 of rows. Studies and series, a hundred times fewer, have indexes.
 
-Absent numbers are 0 where 0 says nothing else; searched attributes are null if absent. Times are microseconds since
-1970 UTC. Any change here raises VERSION: a file of another version is thrown away and made anew from the log.
+Absent numbers are 0 where 0 says nothing else; searched attributes are null if absent. Times are microseconds
+since 1970 UTC. Any change here raises VERSION: a file of another version is thrown away and made anew from the
+log.
 """
 
 from __future__ import annotations
@@ -107,8 +108,9 @@ _AGGREGATES = {
     "sop_classes": "VARCHAR",
     "transfer_syntaxes": "VARCHAR",
 }
-"""Counts of instances (visible; removed), bytes of the visible ones, the last entry that changed anything, when the
-first and last of the visible ones were stored, and the row of that last one, whose attributes stand for all."""
+"""Counts of instances (visible; removed), bytes of the visible ones, the last entry that changed anything, when
+the first and last of the visible ones were stored, and the row of that last one, whose attributes stand for
+all."""
 
 STUDIES = Table(
     "studies",
@@ -126,8 +128,8 @@ STUDIES = Table(
     },
     ("no", "hash", "patient_id", "accession_number"),
 )
-"""`conflict`: the instances disagree about who the patient is, or which study; `newest`: date and time as one number,
-by which studies are listed."""
+"""`conflict`: the instances disagree about who the patient is, or which study; `newest`: date and time as one
+number, by which studies are listed."""
 
 SERIES = Table(
     "series",

@@ -2,9 +2,10 @@
 
     headers-<8 digits>.seg     blocks one after the other, each a zstd frame with its checksum
 
-A block holds headers of one series that came together: they are nearly alike, so that a block of many takes little
-more than one, and reading a series is a few blocks. Where a header lies stands in the catalog. The files are not
-synced, and may be deleted: a block that is gone or damaged is a miss, and the header is fetched from the log again.
+A block holds headers of one series that came together: they are nearly alike, so that a block of many takes
+little more than one, and reading a series is a few blocks. Where a header lies stands in the catalog. The files
+are not synced, and may be deleted: a block that is gone or damaged is a miss, and the header is fetched from
+the log again.
 
 Writing happens in the catalog's writing thread alone; reading in any.
 """

@@ -93,7 +93,7 @@ class InstanceTeller:
 
 
 def merged(plan: Plan, row: JsonAttributes, header: bytes) -> JsonAttributes:
-    """A match with what its header adds: attributes asked for, or all but bulk values and those of lower levels."""
+    """A match with what its header adds: what was asked for, or all but bulk values and lower levels."""
     data_set = orjson.loads(header)
     added: JsonAttributes
     if plan.everything:

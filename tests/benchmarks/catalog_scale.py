@@ -129,7 +129,7 @@ def resident() -> int:
 
 
 async def fill(catalog: Catalog, studies: int, *, big: int) -> int:
-    """Studies of one to three series of one or two instances, every 1000th entry of a day's size; entries applied."""
+    """Studies of one to three series of one or two instances, one of them of 300; the last entry applied."""
     chance = random.Random(7)
     number = catalog.applied
     begun, instances = time.process_time(), 0

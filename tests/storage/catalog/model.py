@@ -47,9 +47,7 @@ def by_key(events: Sequence[tuple[Place, Event]]) -> dict[InstanceKey, list[Stor
     return found
 
 
-def standing(
-    one: Stored, current: Stored | None, alive: bool, events: Sequence[tuple[Place, Event]]
-) -> Standing:
+def standing(one: Stored, current: Stored | None, alive: bool, events: Sequence[tuple[Place, Event]]) -> Standing:
     """Where one version stands."""
     if alive:
         return Standing.CURRENT if one is current else Standing.FORMER if one.leading else Standing.KEPT
@@ -114,13 +112,13 @@ def changed(events: Sequence[tuple[Place, Event]], scope: Scope) -> int:
     """The last entry that changed where any version in the scope stands."""
     last = 0
     before: dict[str, Standing] = {}
-    of_version = {
-        event.stored.version: event.stored.key for _, event in events if event.stored is not None
-    }
+    of_version = {event.stored.version: event.stored.key for _, event in events if event.stored is not None}
     for at, (place, _) in enumerate(events):
         after = standings(events[: at + 1])
         if any(
-            before.get(version) is not stand for version, stand in after.items() if scope.covers(of_version[version])
+            before.get(version) is not stand
+            for version, stand in after.items()
+            if scope.covers(of_version[version])
         ):
             last = place[0]
         before = after

@@ -43,7 +43,9 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def in_sql(database: duckdb.DuckDBPyConnection, column: str, value: Any, condition: Condition, **beside: Any) -> bool:
+def in_sql(
+    database: duckdb.DuckDBPyConnection, column: str, value: Any, condition: Condition, **beside: Any
+) -> bool:
     """Whether a row with these values fulfils the condition."""
     place = held(BY_NAME[column].tag, Level.INSTANCE)
     assert place is not None
@@ -56,7 +58,9 @@ def in_sql(database: duckdb.DuckDBPyConnection, column: str, value: Any, conditi
         values |= {"patient_name_folded": fold_name(value), "patient_name_words": joined_words(name_words(value))}
     database.execute(f"DELETE FROM {table}")
     names = ", ".join(values)
-    database.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", list(values.values()))
+    database.execute(
+        f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", list(values.values())
+    )
     return bool(database.execute(f"SELECT 1 FROM {table} WHERE {sql.text}", list(sql.values)).fetchall())
 
 

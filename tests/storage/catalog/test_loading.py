@@ -24,9 +24,7 @@ from tests.storage.catalog.test_replay import Script, Step, agree, steps
 
 async def table_of(entries: Sequence[Entry]) -> AsyncIterator[pa.RecordBatch]:
     """The checkpoint table of a log, a few rows at a time."""
-    batches = [
-        (one.number, decode_batch(encode_entry(one), number=one.number, epoch=EPOCH)) for one in entries
-    ]
+    batches = [(one.number, decode_batch(encode_entry(one), number=one.number, epoch=EPOCH)) for one in entries]
     rows = plan_fold(place_events(batches), SCHEMA.empty_table().select(KNOWN).append_column("file", [[]])).rows
     for batch in rows.select(WITHOUT_HEADERS).to_batches(max_chunksize=3):
         yield batch

@@ -60,7 +60,7 @@ ENTRIES = (
                 **ANNE,
                 modality="SR",
                 series_number=1,
-                    transfer_syntax="1.2.840.10008.1.2",
+                transfer_syntax="1.2.840.10008.1.2",
                 more={
                     "00400275": {
                         "vr": "SQ",
@@ -77,7 +77,7 @@ ENTRIES = (
 )
 
 
-@pytest.fixture()
+@pytest.fixture
 async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
     origin = LogHeaders()
     origin.learn(*ENTRIES)
@@ -276,7 +276,11 @@ async def test_series_and_instances_are_found_by_all_levels(catalog: Catalog) ->
     assert await uids(catalog, Level.SERIES, match("00091001", OneOf(("mine",)))) == ["1.1.2"]
     assert await uids(catalog, Level.SERIES, match("00201209", OneOf(("2",)))) == ["1.1.1"]
     assert await uids(catalog, Level.INSTANCE, match("00100020", OneOf(("P2",)))) == ["1.2.1.1"]
-    assert await uids(catalog, Level.INSTANCE, match("00080061", OneOf(("SR",)))) == ["1.1.2.1", "1.1.1.2", "1.1.1.1"]
+    assert await uids(catalog, Level.INSTANCE, match("00080061", OneOf(("SR",)))) == [
+        "1.1.2.1",
+        "1.1.1.2",
+        "1.1.1.1",
+    ]
 
 
 async def test_what_was_removed_or_replaced_is_not_found(catalog: Catalog) -> None:
@@ -337,6 +341,11 @@ async def test_many_instances_come_in_batches(catalog: Catalog) -> None:
 # headers
 
 
+def delete_segments(folder: Path) -> None:
+    for path in folder.glob("headers-*"):
+        path.unlink()
+
+
 async def test_headers_that_are_gone_are_fetched_for_a_search(tmp_path: Path) -> None:
     origin = LogHeaders()
     origin.learn(*ENTRIES)
@@ -344,8 +353,7 @@ async def test_headers_that_are_gone_are_fetched_for_a_search(tmp_path: Path) ->
         for one in ENTRIES:
             catalog.apply(one)
         await catalog.flush()
-        for path in tmp_path.glob("headers-*"):
-            path.unlink()
+        delete_segments(tmp_path)
     async with Catalog(tmp_path, epoch=EPOCH, origin=origin) as catalog:
         assert await uids(catalog, Level.STUDY, match("00180050", OneOf(("2.5",)))) == ["1.2"]
         assert sorted(origin.fetched) == ["1.1.1.1~v1", "1.1.1.2~v1", "1.1.2.1~v1", "1.2.1.1~v1", "1.3.1.1~v1"]
