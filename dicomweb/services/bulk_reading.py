@@ -9,7 +9,7 @@ from dicomweb.encoding.words import word_bytes
 from dicomweb.model.instance import Instance
 from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import Archive, Compute
-from dicomweb.services.byte_order import pixel_word_bytes, turned
+from dicomweb.services.pixel_order import pixel_word_bytes, turned
 
 BulkPath = tuple[str, ...]
 """Tags and 1-based item numbers in turn."""

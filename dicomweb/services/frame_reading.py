@@ -10,7 +10,7 @@ from dicomweb.encoding.words import byte_swap
 from dicomweb.model.instance import ImageSpec, Instance
 from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import Archive, Compute, NoSuchFrame
-from dicomweb.services.byte_order import cut_bits, pixel_word_bytes, turned
+from dicomweb.services.pixel_order import cut_bits, pixel_word_bytes, turned
 
 
 def read_frames(

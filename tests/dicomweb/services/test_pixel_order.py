@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomweb.services import byte_order
-from dicomweb.services.byte_order import cut_bits, pixel_word_bytes, turned
+from dicomweb.services import pixel_order
+from dicomweb.services.pixel_order import cut_bits, pixel_word_bytes, turned
 from tests.build.compute import DirectCompute
 
 
@@ -29,7 +29,7 @@ def test_bits_are_cut_out_as_a_number_would_be_shifted(data: bytes, draw: st.Dat
 
 
 async def test_large_values_are_turned_off_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(byte_order, "_INLINE_BYTES", 4)
+    monkeypatch.setattr(pixel_order, "_INLINE_BYTES", 4)
     compute = DirectCompute()
     assert await turned(compute, b"\1\2\3\4", 2) == b"\2\1\4\3"
     assert compute.runs == 0

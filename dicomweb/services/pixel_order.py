@@ -1,4 +1,4 @@
-"""Big endian pixel data as little endian ones (PS3.5 7.3).
+"""The order of bytes and bits in pixel data: big endian ones as little endian (PS3.5 7.3), frames cut out of bits.
 
 OW pixel data of 32 or 64 bits a sample are swapped sample by sample, as writers lay them out and pydicom reads
 them (RT Dose is the case met); the letter of PS3.5 8.1.1 would keep the order of the 16-bit words of a sample.
