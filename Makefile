@@ -45,6 +45,9 @@ bench:
 	@echo "  $(BIN)/dicomlake serve --store /tmp/bench-store --http-port 8080 --dicom-port 0 --no-log-access"
 	@echo "and in dwbench's folder run:"
 	@echo "  python -m dwbench run --dicomweb http://127.0.0.1:8080/dicom-web --pid SERVER_PID --out mine.json"
+	@echo "Parts by themselves:"
+	@echo "  $(BIN)/python -m tests.benchmarks.service_costs"
+	@echo "  $(BIN)/python -m tests.benchmarks.catalog_scale --studies 10000"
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -82,10 +82,12 @@ class Ready(Protocol):
     """Whether the archive can do its work."""
 
     @property
-    def ready(self) -> bool: ...
+    def ready(self) -> bool:
+        """Whether requests can be answered."""
 
     @property
-    def reason(self) -> str: ...
+    def reason(self) -> str:
+        """Why not, in a few words; `ok` if they can."""
 
 
 @dataclass(slots=True)

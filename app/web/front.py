@@ -37,6 +37,7 @@ _LOG = logging.getLogger(__name__)
 _METHODS = frozenset(["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"])
 _ALWAYS: HeaderFields = (("Server", "dicomlake"), ("X-Content-Type-Options", "nosniff"))
 _ERROR_TYPE = ("Content-Type", "application/json")
+_RETRY: HeaderFields = (("Retry-After", "1"),)
 GONE = 499
 """What stands for a status where the client left before there was one (as nginx writes it)."""
 ABORTED = 500
@@ -232,6 +233,3 @@ class Front:
                     scope=scope,
                 )
             )
-
-
-_RETRY = (("Retry-After", "1"),)

@@ -16,6 +16,7 @@ from app.access import AccessLog
 from dicomweb.ports import Damaged, Gone, NotStored, Unavailable
 from dicomweb.wire.exchange import Answer, Request, WebError
 from tests.app.serving import Served, serving
+from tests.build.asking import whole_body
 
 STUDIES = "/dicom-web/studies"
 BIG = bytes(range(256)) * 4096
@@ -150,7 +151,7 @@ BODIES = [
 
 @pytest.mark.parametrize("answer_", [case[1] for case in BODIES], ids=[case[0] for case in BODIES])
 async def test_a_body_arrives_as_it_was_given_with_its_length(answer_: Answer) -> None:
-    expected = answer_.body if isinstance(answer_.body, bytes) else b"".join(answer_.body)  # type: ignore[arg-type]
+    expected = await whole_body(answer_)
     async with serving({"search_studies": answering(answer_)}) as server:
         async with server.client.get(server.url + STUDIES) as answer:
             assert await answer.read() == expected

@@ -1,4 +1,4 @@
-"""Frames over the web, as the viewers that ask for them take them (`ohif-requests`, PS3.18 10.4)."""
+"""Frames over the web, as the viewers that ask for them take them (PS3.18 10.4.1.1.6)."""
 
 from __future__ import annotations
 
