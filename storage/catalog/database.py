@@ -45,6 +45,10 @@ class CatalogInUse(CatalogError):
         self.folder = folder
 
 
+class CatalogClosed(CatalogError):
+    """The node is ending."""
+
+
 class CatalogBroken(CatalogError):
     """The catalog's file cannot be read or written."""
 
@@ -66,6 +70,7 @@ class Database:
         self._writer = ThreadPoolExecutor(1, "catalog-write")
         self._readers = ThreadPoolExecutor(settings.readers, "catalog-read")
         self._slow = ThreadPoolExecutor(1, "catalog-slow")
+        self._closed = False
 
     async def open(self) -> None:
         """Open the file, or begin anew. Raises CatalogInUse."""
@@ -76,10 +81,12 @@ class Database:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._begin_anew)
 
     async def close(self) -> None:
-        """Close the file and end the threads."""
+        """End the threads and close the file: what is being read is waited for, what comes later is refused."""
+        self._closed = True
+        for lane in (self._readers, self._slow):
+            await asyncio.to_thread(lane.shutdown)
         await asyncio.get_running_loop().run_in_executor(self._writer, self._close)
-        for lane in (self._readers, self._slow, self._writer):
-            lane.shutdown()
+        await asyncio.to_thread(self._writer.shutdown)
 
     async def write(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
         """The result of `work`, called in the writing thread."""
@@ -94,6 +101,8 @@ class Database:
         return await self._run(self._slow, work)
 
     async def _run(self, lane: ThreadPoolExecutor, work: Callable[[DuckDBPyConnection], Result]) -> Result:
+        if self._closed:
+            raise CatalogClosed("the catalog of this node is closed")
         return await asyncio.get_running_loop().run_in_executor(lane, self._guarded, work)
 
     def _guarded(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
