@@ -88,7 +88,7 @@ class LakeArchive:
         threads = stack.enter_context(ThreadPoolExecutor(_INSPECTING_THREADS, "intake"))
         origin = LogOrigin(self.store, self.journal, self.checkpoint)
         self.catalog = await stack.enter_async_context(
-            Catalog(self.node_dir / "catalog", epoch=self.journal.epoch, origin=origin)
+            Catalog(self.node_dir / "catalog", epoch=self.journal.epoch, origin=origin, settings=settings.catalog)
         )
         with contextlib.suppress(LogError):
             # A damaged entry is met again by the follower, which knows what to do about it.

@@ -240,7 +240,7 @@ class Committer:
         return await known_states(self._catalog, keys)
 
     def _judge(self, work: StoreWork, bench: Bench, attempt: _Attempt) -> StoreResult:
-        verdicts, rows = [], 0
+        verdicts = []
         for candidate in work.candidates:
             if self._is_condemned(candidate):
                 verdicts.append(_CONDEMNED)
@@ -248,10 +248,10 @@ class Committer:
             verdict = bench.judge(candidate)
             verdicts.append(verdict)
             if verdict.makes_row:
-                rows += 1
                 current = verdict.outcome is not Outcome.KEPT
                 attempt.events.append(stored_event(candidate, current=current, node=self._node))
-        return StoreResult(attempt.number if rows else attempt.number - 1, verdicts)
+        # a duplicate may be one of what another work of the same entry stores
+        return StoreResult(attempt.number if attempt.events else attempt.number - 1, verdicts)
 
     def _is_condemned(self, candidate: Candidate) -> bool:
         if not self._condemned or not candidate.written:

@@ -22,6 +22,7 @@ import zstandard
 from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.outcome import Failure, Outcome, Reason, Receipt
+from dicomweb.ports import Unavailable
 from storage import layout
 from storage.archive.budget import ByteBudget, Share
 from storage.archive.committer import known_states
@@ -77,7 +78,11 @@ class Intake:
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
         """Look through bytes in a thread. What it raises beside Unreadable and Unidentified becomes _Stumbled."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _guarded, work)
+        try:
+            found = asyncio.get_running_loop().run_in_executor(self._threads, _guarded, work)
+        except RuntimeError as error:  # the threads have ended
+            raise Unavailable("the archive is closing") from error
+        return await found
 
     async def receive(self, chunks: AsyncIterable[bytes], origin: Origin) -> Taken | WholeInstance:
         """Read an instance to its end. A small one comes back as it is, to be taken in beside the next."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dicomweb.encoding.head import HeadLimits
+from storage.catalog.settings import CatalogSettings
 
 
 class Duplicates(StrEnum):
@@ -25,6 +26,7 @@ class ArchiveSettings:
 
     duplicates: Duplicates = Duplicates.REPLACE
     limits: HeadLimits = field(default_factory=HeadLimits)
+    catalog: CatalogSettings = field(default_factory=CatalogSettings)
     small_bytes: int = 8 << 20
     """An instance up to this size is taken whole in memory; a larger one streams into the store."""
     most_without_uids: int = 64 << 20
