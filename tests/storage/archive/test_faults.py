@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -62,8 +64,8 @@ async def objects(store: ObjectStore, prefix: str = layout.DICOM) -> list[str]:
 async def until(condition: Callable[[], Any]) -> None:
     """Wait until it holds, or fail."""
     async with asyncio.timeout(SOON):
-        while not condition():
-            await asyncio.sleep(0.01)  # what is waited for has no event of its own
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event of its own
+            await asyncio.sleep(0.01)
 
 
 async def total(archive: LakeArchive) -> int:
@@ -220,6 +222,43 @@ async def test_closing_ends_the_wait_of_those_whose_batch_waits_for_the_log(
         assert done
         assert isinstance(waiting.exception(), Unavailable)
         await closing
+
+
+async def test_closing_waits_for_what_is_being_read_and_refuses_what_comes_later(
+    store: MemoryStore, tmp_path: Path
+) -> None:
+    reading = threading.Event()
+
+    def slowly(cursor: Any) -> int:
+        reading.set()
+        time.sleep(0.3)
+        return len(cursor.execute("SELECT 1").fetchall())
+
+    async with open_lake(store, tmp_path) as archive:
+        await store_files(archive, slice_of())
+        asked = asyncio.create_task(archive.catalog._database.read(slowly))
+        await until(reading.is_set)
+    assert await asked == 1
+    for late in (archive.search(Query(Level.STUDY, ())), store_files(archive, slice_of(2))):
+        with pytest.raises(Unavailable):
+            await late
+
+
+async def test_a_duplicate_of_what_another_request_stores_in_the_same_entry_is_told_that_entry(
+    store: MemoryStore, tmp_path: Path
+) -> None:
+    gate = asyncio.Event()
+    slow = Delays(store, gate=gate, when=creates_in(layout.LOG), times=1)
+    async with open_lake(slow, tmp_path) as archive:
+        first = asyncio.create_task(store_files(archive, slice_of(1)))
+        await until(lambda: slow.touched)
+        both = [asyncio.create_task(store_files(archive, slice_of(2))) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        gate.set()
+        await first
+        outcomes = [(await one)[0] for one in both]
+        assert {one.outcome for one in outcomes} == {Outcome.STORED, Outcome.DUPLICATE}
+        assert {one.revision for one in outcomes} == {2}
 
 
 async def test_the_follower_goes_on_after_any_error_and_health_tells_of_it(
