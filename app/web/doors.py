@@ -15,10 +15,10 @@ import orjson
 
 from app.telemetry import Telemetry
 from app.web.exchange import Call, decode_path, read_parameters
-from app.web.routing import RouteTree
 from dicomweb.services.handler import Handler
 from dicomweb.wire.exchange import Answer, Request, WebError
-from dicomweb.wire.paths import ROUTES
+from dicomweb.wire.paths import ROUTES, Route
+from dicomweb.wire.routing import RouteTree, allowed_methods
 
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 _TEXT = (("Content-Type", "text/plain; version=0.0.4; charset=utf-8"), ("Cache-Control", "no-store"))
@@ -66,16 +66,16 @@ class DicomwebDoor:
         )
         return await self._handlers[route.operation](request, variables)
 
-    def _elsewise(self, call: Call, mount: str, routes: Mapping[str, object]) -> Answer:
+    def _elsewise(self, call: Call, mount: str, routes: Mapping[str, Route]) -> Answer:
         """OPTIONS of a resource that only names its methods; 404; 405."""
         if not routes:
             raise WebError(404, f"DICOMweb has no such resource; OPTIONS {call.approach.base}{mount}/ lists them")
-        allowed = {*routes, "OPTIONS"} | ({"HEAD"} if "GET" in routes else set())
-        allow = (("Allow", ", ".join(sorted(allowed))),)
+        allowed = ", ".join(allowed_methods(routes))
+        allow = (("Allow", allowed),)
         if call.method == "OPTIONS":
             call.operation = "options"
             return Answer(204, allow)
-        raise WebError(405, f"this resource knows {', '.join(sorted(allowed))}, not {call.method}", allow)
+        raise WebError(405, f"this resource knows {allowed}, not {call.method}", allow)
 
 
 class Ready(Protocol):

@@ -25,7 +25,8 @@ from dicomweb.wire.negotiation import (
     accepted_by,
     choose,
 )
-from dicomweb.wire.paths import ROUTES, Route, allowed_methods
+from dicomweb.wire.paths import ROUTES, Route
+from dicomweb.wire.routing import allowed_methods
 from dicomweb.wire.transfer_syntaxes import OCTETS, TRANSFER_SYNTAXES
 
 WADL = "application/vnd.sun.wadl+xml"
@@ -98,9 +99,10 @@ class Capabilities:
         """The description, as WADL or JSON."""
         chosen = choose(accepted_by(request), _OFFERS)
         describe = describe_json if chosen.media in (JSON, DICOM_JSON) else describe_wadl
+        allowed = allowed_methods(route.method for route in ROUTES if route.template == "/")
         headers = (
             ("Content-Type", chosen.media),
-            ("Allow", ", ".join(allowed_methods("/"))),
+            ("Allow", ", ".join(allowed)),
             ("Vary", "Accept"),
             CACHE_CONTROL,
         )

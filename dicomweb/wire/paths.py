@@ -1,15 +1,14 @@
 """The resources of DICOMweb that are served: one table for routing, OPTIONS and the capabilities description.
 
 Templates are relative to the DICOMweb root. A variable stands for one segment, but for `path`, which stands for
-the rest. What a table cannot say (search parameters, media types) is with the services.
+the rest; `wire.routing` finds the route of a path. What a table cannot say (search parameters, media types) is
+with the services.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from dicomweb.model.keys import InstanceKey, Scope, parse_uid
 
@@ -70,49 +69,6 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", _SERIES, "delete_series", "-", "Delete a series"),
     Route("DELETE", _INSTANCE, "delete_instance", "-", "Delete an instance"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """A path that a template fits."""
-
-    route: Route
-    variables: Mapping[str, str]
-
-
-def match(method: str, path: str) -> Matched | None:
-    """The route for the method (HEAD goes where GET does) and the path below the root, percent-decoded."""
-    method = "GET" if method == "HEAD" else method
-    for route, pattern in _patterns():
-        if route.method == method and (found := pattern.fullmatch(path)):
-            return Matched(route, found.groupdict())
-    return None
-
-
-def allowed_methods(path: str) -> tuple[str, ...]:
-    """Methods the resource knows, for `Allow`; empty if there is no such resource."""
-    methods = {route.method for route, pattern in _patterns() if pattern.fullmatch(path)}
-    if not methods:
-        return ()
-    if "GET" in methods:
-        methods.add("HEAD")
-    return tuple(sorted(methods | {"OPTIONS"}))
-
-
-@cache
-def _patterns() -> tuple[tuple[Route, re.Pattern[str]], ...]:
-    return tuple((route, _pattern(route.template)) for route in ROUTES)
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    """A trailing slash is let pass."""
-    if template == "/":
-        return re.compile("/?")
-
-    def variable(found: re.Match[str]) -> str:
-        return f"(?P<{found[1]}>{'.+?' if found[1] == 'path' else '[^/]+'})"
-
-    return re.compile(re.sub(r"\{(\w+)\}", variable, template) + "/?")
 
 
 def scope_of(variables: Mapping[str, str]) -> Scope:

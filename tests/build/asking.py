@@ -10,10 +10,12 @@ from urllib.parse import parse_qsl
 
 from dicomweb.services.handler import Handler
 from dicomweb.wire.exchange import Answer, Request
-from dicomweb.wire.paths import match
+from dicomweb.wire.paths import ROUTES
+from dicomweb.wire.routing import RouteTree
 
 ROOT = "http://lake.example/dicom-web"
 BOUNDARY = "a-boundary"
+_TREE = RouteTree(ROUTES)
 
 
 async def body_chunks(data: bytes, size: int = 1 << 16) -> AsyncIterator[bytes]:
@@ -53,12 +55,12 @@ async def ask(
 ) -> Answer:
     """The answer of the service that the routes name for the URL. Raises what the service raises."""
     path, _, query = url.partition("?")
-    found = match(method, path)
-    assert found is not None, f"no route for {method} {path}"
+    routes, variables = _TREE.find(path)
+    assert method in routes, f"no route for {method} {path}"
     request = make_request(
         path, method=method, query=parse_qsl(query, keep_blank_values=True), headers=headers, body=body
     )
-    return await handlers[found.route.operation](request, found.variables)
+    return await handlers[routes[method].operation](request, variables)
 
 
 async def whole_body(answer: Answer) -> bytes:
