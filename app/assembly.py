@@ -39,6 +39,7 @@ from dicomweb.services.stow import Store
 from dicomweb.services.wado import Retrieval
 from storage.archive.archive import LakeArchive
 from storage.archive.settings import ArchiveSettings, Duplicates
+from storage.catalog.settings import CatalogSettings
 from storage.log.checkpoint import Checkpoint
 from storage.objects.address import Address, BadAddress, Folder, open_store, parse_address
 from storage.objects.contract import ObjectStore
@@ -126,6 +127,11 @@ def archive_settings(settings: Settings) -> ArchiveSettings:
             elements=limits.elements,
             fragments=limits.fragments,
             inflate_ratio=limits.zip_ratio,
+        ),
+        catalog=CatalogSettings(
+            header_bytes=cache.header_bytes,
+            slow_rows=limits.search_headers,
+            slow_seconds=limits.search_seconds,
         ),
         budget_bytes=cache.intake_bytes,
         frame_index_bytes=cache.frame_index_bytes,

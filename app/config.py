@@ -93,6 +93,10 @@ class LimitSettings:
     max_instances: int = setting(50_000, "instances in one search answer", unit="instances")
     query_keys: int = setting(100, "query parameters of one search", unit="parameters")
     query_values: int = setting(5_000, "values of one list in a search", unit="values")
+    search_headers: int = setting(
+        50_000, "headers read by one search for attributes without a column", unit="headers"
+    )
+    search_seconds: float = setting(10.0, "time of one search for attributes without a column", unit="seconds")
     frame_list: int = setting(10_000, "frame numbers in one request", unit="frames")
     parallel_requests: int = setting(256, "requests at work at one time; more are told 503", unit="requests")
     request_head_bytes: int = setting(64 << 10, "longest request line, and longest header field", unit="bytes")
@@ -107,6 +111,7 @@ class CacheSettings:
     metadata_bytes: int = setting(64 << 20, "memory for metadata answers", unit="bytes")
     frame_index_bytes: int = setting(32 << 20, "memory for frame indexes", unit="bytes")
     intake_bytes: int = setting(96 << 20, "memory for instances being stored; senders wait beyond", unit="bytes")
+    header_bytes: int = setting(2 << 30, "disk for headers, compressed, that searches read", unit="bytes")
     inflated_bytes: int = setting(1 << 30, "disk for inflated copies of deflated objects", unit="bytes")
 
 

@@ -184,5 +184,7 @@ def test_every_limit_reaches_the_part_it_limits() -> None:
     made, before = archive_settings(settings), ArchiveSettings()
     for name in ("header_bytes", "depth", "elements", "fragments", "inflate_ratio"):
         assert getattr(made.limits, name) == getattr(before.limits, name) + 1
+    for name in ("header_bytes", "slow_rows", "slow_seconds"):
+        assert getattr(made.catalog, name) == getattr(before.catalog, name) + 1
     for name in ("budget_bytes", "frame_index_bytes", "inflated_bytes"):
         assert getattr(made, name) == getattr(before, name) + 1
