@@ -1,6 +1,7 @@
 """Stores what lies on media into an archive: several submissions at a time, with a report at the end.
 
-find (a thread) → skip what is done → gather into batches → submit → note and count
+    find (a thread) → skip what an earlier run stored and the archive still shows → gather into batches
+    → submit → note and count
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from app.media import Candidate, CannotRead, Finding, PassedOver, Unusable, find_candidates, read_chunks
 from app.resume import Done
 from dicomweb.model.outcome import Outcome, Receipt
-from dicomweb.ports import Archive
+from dicomweb.ports import Archive, Gone, NotStored
 
 _BATCH_FILES = 100
 _BATCH_BYTES = 32 << 20
@@ -77,7 +78,7 @@ class Ingest:
                 self.report.refused.append(Refused(found.name, found.reason))
             elif isinstance(found, PassedOver):
                 self.report.passed_over += 1
-            elif found.mark in self._done:
+            elif await self._is_there(found):
                 self.report.already += 1
             else:
                 batch.append(found)
@@ -87,6 +88,17 @@ class Ingest:
             self._tell(self.report)
         if batch:
             yield batch
+
+    async def _is_there(self, candidate: Candidate) -> bool:
+        """Whether an earlier run has stored this file and its instance has not been removed since."""
+        key = self._done.key_of(candidate.mark)
+        if key is None:
+            return False
+        try:
+            await self._archive.find_instance(key)
+        except (NotStored, Gone):
+            return False
+        return True
 
     async def _store(self, batch: Sequence[Candidate], turns: asyncio.Semaphore) -> None:
         try:
@@ -101,10 +113,11 @@ class Ingest:
                 receipts = await submission.finish()
             for candidate, receipt in zip(added, receipts, strict=True):
                 self._note(candidate, receipt)
-            accepted = [
-                one.mark for one, got in zip(added, receipts, strict=True) if got.outcome is not Outcome.REFUSED
-            ]
-            self._done.add(accepted)
+            self._done.add(
+                (one.mark, got.key)
+                for one, got in zip(added, receipts, strict=True)
+                if got.outcome is not Outcome.REFUSED and got.key is not None
+            )
             self._tell(self.report)
         finally:
             turns.release()

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from app.assembly import open_archive
 from app.cli import main, make_parser
 from app.web.credentials import verify_password
+from dicomweb.model.keys import Scope
 from tests.app.processes import run
+from tests.app.serving import settings_of
 from tests.build.dicom import ct_slice, uid
 
 
@@ -143,6 +146,22 @@ def test_ingest_begun_again_goes_on_where_it_stopped(tmp_path: Path, discs: Path
     told = json.loads(report.read_text(encoding="utf-8"))
     assert (told["stored"], told["already_there"]) == (0, 8)
     assert told["bytes_read"] > 0
+
+
+async def test_ingest_stores_again_what_was_deleted_since(tmp_path: Path) -> None:
+    store, report, one = tmp_path / "store", tmp_path / "report.json", tmp_path / "one.dcm"
+    one.write_bytes(ct_slice(StudyInstanceUID=uid("deleted")))
+    arguments = ("ingest", "--store", str(store), str(one), "--report", str(report))
+    assert (await run(*arguments)).status == 0
+    async with open_archive(settings_of({"store": str(store)})) as opened:
+        await opened.archive.remove(Scope(uid("deleted")), door="test", peer="")
+
+    assert (await run(*arguments)).status == 0
+
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert (told["stored"], told["already_there"]) == (1, 0)
+    async with open_archive(settings_of({"store": str(store)})) as opened:
+        assert len(await opened.archive.find_instances(Scope(uid("deleted")))) == 1
 
 
 def test_ingest_says_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
