@@ -1,4 +1,4 @@
-"""Bounds that hostile or careless requests meet: one structure, from which the settings are derived.
+"""Bounds that hostile or careless requests meet: one structure, whose fields are settings of the same names.
 
 Every bound is checked before memory or time beyond it is spent. Passing one is answered with a status of its
 own (413 for bodies and searches, 400 for lists), never by running out of something.

@@ -18,7 +18,7 @@ from tests.storage.log.stores import Away, DropsAnswers, Watched, Wrapped
 
 
 async def opened(store: object, node: str = "a", *, patience: float = 5.0, listing: bool = False) -> Journal:
-    return await Journal.open(store, node=node, patience_seconds=patience, listing=listing)  # type: ignore[arg-type]
+    return await Journal.open(store, node=node, patience_seconds=patience, listing=listing)  # type: ignore[arg-type]  # a store by its methods
 
 
 async def fill(journal: Journal, count: int, first: int = 1) -> None:
