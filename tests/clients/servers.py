@@ -86,6 +86,11 @@ class Server:
         assert found, text
         return int(found[1]) / 1024
 
+    def cpu_seconds(self) -> float:
+        """User and system CPU time so far (proc(5): fields 14 and 15 of stat)."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def answered(self, operation: str) -> int:
         """How many requests of an operation have come to their end, with an answer or without."""
         with urlopen(self.url + "/metrics", timeout=10) as answer:
