@@ -64,7 +64,26 @@ def _column_source(column: Column) -> Source:
     )
 
 
-_FIXED = {
+def _of_patient(amount: str) -> Held:
+    """How much there is of a study's patient, who is PatientID and issuer; nothing without a PatientID."""
+    return Held(
+        Level.STUDY,
+        Source(
+            f"""(SELECT {amount} FROM studies p WHERE p.visible > 0 AND p.patient_id = st.patient_id
+                 AND p.issuer_of_patient_id IS NOT DISTINCT FROM st.issuer_of_patient_id)""",
+            "IS",
+            integer=True,
+        ),
+    )
+
+
+OF_PATIENT = {
+    told.PATIENT_STUDIES: _of_patient("nullif(count(*), 0)"),
+    told.PATIENT_SERIES: _of_patient("sum(p.series)"),
+    told.PATIENT_INSTANCES: _of_patient("sum(p.visible)"),
+}
+
+_FIXED = OF_PATIENT | {
     told.STUDY_INSTANCE: Held(Level.STUDY, Source("st.uid", "UI", hashed="st.hash")),
     told.SERIES_INSTANCE: Held(Level.SERIES, Source("se.uid", "UI", hashed="se.hash")),
     told.SOP_INSTANCE: Held(Level.INSTANCE, Source("i.sop", "UI", hashed="i.hash")),

@@ -21,7 +21,7 @@ from storage.catalog.database import Database, rows_of
 from storage.catalog.docs import DocCache, read_docs
 from storage.catalog.headers import HeaderReader
 from storage.catalog.lookup import rows_with_places
-from storage.catalog.plan import ALIAS, Plan, plan_query
+from storage.catalog.plan import ALIAS, OF_PATIENT, Plan, plan_query
 from storage.catalog.settings import CatalogSettings
 from storage.catalog.slow import SlowSearch
 from storage.catalog.telling import ROW_AT, InstanceTeller, merged, page_columns, series_told, study_told
@@ -123,7 +123,8 @@ class Describer:
         """What is told of each, in the same order."""
         if plan.level is Level.STUDY:
             studies = self._docs.get(cursor, "studies", ((row[0], row[1]) for row in rows))
-            return _with_patients(cursor, plan, [study_told(plan, orjson.loads(studies[row[0]])) for row in rows])
+            found = [study_told(plan, orjson.loads(studies[row[0]])) for row in rows]
+            return _with_patients(cursor, plan, rows, found)
         if plan.level is Level.SERIES:
             series = self._docs.get(cursor, "series", ((row[0], row[1]) for row in rows))
             return _series(cursor, plan, [(row[0], row[3]) for row in rows], series)
@@ -146,24 +147,21 @@ def _series(
     return [series_told(plan, orjson.loads(docs[no]), studies[study]) for no, study in series]
 
 
-def _with_patients(cursor: DuckDBPyConnection, plan: Plan, found: list[JsonAttributes]) -> list[JsonAttributes]:
+def _with_patients(
+    cursor: DuckDBPyConnection, plan: Plan, rows: Sequence[Row], found: list[JsonAttributes]
+) -> list[JsonAttributes]:
     """Add how much there is of each match's patient, if that was asked for."""
-    asked = [tag for tag in _OF_PATIENT if tag in plan.tell]
+    asked = [tag for tag in OF_PATIENT if tag in plan.tell]
     if not asked:
         return found
+    named = "SELECT no, patient_id, issuer_of_patient_id FROM studies WHERE no IN (SELECT unnest(?::BIGINT[]))"
+    patients = {no: patient for no, *patient in rows_of(cursor, named, [[row[0] for row in rows]])}
     sql = """SELECT count(*), sum(series), sum(visible) FROM studies WHERE visible > 0
               AND patient_id = ? AND issuer_of_patient_id IS NOT DISTINCT FROM ?"""
-    for one in found:
-        patient, issuer = (_first(one.get(tag)) for tag in ("00100020", "00100021"))
+    for row, one in zip(rows, found, strict=True):
+        patient, issuer = patients.get(row[0], (None, None))
         counts = rows_of(cursor, sql, [patient, issuer])[0] if patient else (None, None, None)
-        for tag, count in zip(_OF_PATIENT, counts, strict=True):
+        for tag, count in zip(OF_PATIENT, counts, strict=True):
             if tag in asked:
                 one[tag] = told.element("IS", None if count is None else int(count))
     return found
-
-
-_OF_PATIENT = (told.PATIENT_STUDIES, told.PATIENT_SERIES, told.PATIENT_INSTANCES)
-
-
-def _first(element: dict[str, Any] | None) -> Any:
-    return next(iter((element or {}).get("Value") or ()), None)

@@ -215,6 +215,27 @@ async def test_how_much_there_is_of_a_patient_is_told_when_asked(catalog: Catalo
     assert [[one[tag]["Value"][0] for (tag,) in asked] for one in studies] == [[1, 1, 1], [2, 3, 4], [2, 3, 4]]
 
 
+async def test_a_patient_is_an_id_and_its_issuer_whether_the_issuer_is_asked_for_or_not(tmp_path: Path) -> None:
+    entries = [
+        entry(number, store(stored(key(str(number)), patient_id="P", **issued)))
+        for number, issued in enumerate(
+            ({"issuer_of_patient_id": "A"}, {"issuer_of_patient_id": "A"}, {}), start=1
+        )
+    ] + [entry(4, store(stored(key("4"))))]
+    async with Catalog(tmp_path, epoch=EPOCH, origin=LogHeaders()) as catalog:
+        for one in entries:
+            catalog.apply(one)
+
+        studies = await find(catalog, Query(Level.STUDY, include=(("00201200",),)))
+        of_two = await uids(catalog, Level.STUDY, match("00201200", OneOf(("2",))))
+        of_one = await uids(catalog, Level.INSTANCE, match("00201204", OneOf(("1",))))
+
+    told = {one["0020000D"]["Value"][0]: one["00201200"].get("Value") for one in studies}
+    assert told == {"1.1": [2], "1.2": [2], "1.3": [1], "1.4": None}
+    assert sorted(of_two) == ["1.1", "1.2"]
+    assert len(of_one) == 1
+
+
 # what is found
 
 
