@@ -98,19 +98,13 @@ def parse_value(info: SettingInfo, given: object, where: str) -> Value:
 
 
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of texts"}
+"""How a kind is called where it was expected."""
 
 
 def _expected(info: SettingInfo) -> str:
     if info.unit == "bytes":
         return "a size such as 500 MB or 2 GiB"
-    kinds = {
-        str: "a text",
-        int: "a whole number",
-        float: "a number",
-        bool: "true or false",
-        tuple: "a list of texts",
-    }
-    return kinds[info.kind] + (f" ({info.unit})" if info.unit else "")
+    return _WORDS[info.kind] + (f" ({info.unit})" if info.unit else "")
 
 
 def _parse_text(given: object, info: SettingInfo) -> Value:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from dicomweb.ports import Compute
 from dicomweb.wire.content_coding import encode, encoder_of
-from dicomweb.wire.exchange import Answer
+from dicomweb.wire.exchange import Answer, HeaderFields
 
 SMALLEST = 1024
 """Bytes below which a coding costs more than it saves."""
@@ -62,7 +62,7 @@ def _named(answer: Answer, name: str) -> bool:
     return any(field.lower() == name for field, _ in answer.headers)
 
 
-def _headers(answer: Answer, coding: str) -> tuple[tuple[str, str], ...]:
+def _headers(answer: Answer, coding: str) -> HeaderFields:
     """A strong ETag names bytes, and these are others now: it becomes weak (RFC 9110 8.8.3.3)."""
     kept = []
     for name, value in answer.headers:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dicomweb.wire.exchange import HeaderFields
+
 EXPOSED = (
     "Content-Encoding, Content-Location, Content-Range, ETag, Last-Modified, Link, Location, Retry-After, "
     "Warning, X-Dicomlake-Revision, X-Request-Id, X-Total-Count"
@@ -23,8 +25,6 @@ _ALLOWED_HEADERS = (
     "If-None-Match, If-Range, Range, X-Request-Id"
 )
 _MAX_AGE = "7200"
-
-HeaderFields = tuple[tuple[str, str], ...]
 
 
 class Cors:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dicomweb.ports import Compute
+from dicomweb.wire.exchange import HeaderFields
 
 _N, _R, _P = 1 << 14, 8, 1
 _REMEMBERED = 1000
@@ -64,7 +65,7 @@ class Credentials:
         """Whether anybody has to say who they are."""
         basic = (("WWW-Authenticate", 'Basic realm="dicomlake", charset="UTF-8"'),) if users else ()
         bearer = (("WWW-Authenticate", 'Bearer realm="dicomlake"'),) if tokens else ()
-        self.challenge: tuple[tuple[str, str], ...] = basic + bearer
+        self.challenge: HeaderFields = basic + bearer
         """Header fields of a 401."""
 
     async def authenticate(self, authorization: str) -> User | None:

@@ -26,12 +26,12 @@ from app.web.doors import Door, Ending
 from app.web.exchange import Call, ClientGone, request_ids
 from app.web.hosts import Hosts
 from app.web.proxy import Proxies, completed
-from app.web.sending import Broken, HeaderFields, send
+from app.web.sending import Broken, send
 from app.web.stalls import Stalls, abort
 from dicomweb.ports import Compute
 from dicomweb.wire.content_coding import IDENTITY, choose_coding
 from dicomweb.wire.errors import answer_error, error_body
-from dicomweb.wire.exchange import Answer, WebError
+from dicomweb.wire.exchange import Answer, HeaderFields, WebError
 
 _LOG = logging.getLogger(__name__)
 _METHODS = frozenset(["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"])

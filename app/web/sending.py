@@ -14,13 +14,11 @@ from multidict import CIMultiDict
 
 from app.web.exchange import Call, ClientGone
 from app.web.stalls import abort
-from dicomweb.wire.exchange import Answer
+from dicomweb.wire.exchange import Answer, HeaderFields
 
 _JOINED = 32 << 10
 """Bytes up to which pieces are joined: one packet is cheaper than many."""
 _NO_BODY = frozenset([204, 304])
-
-HeaderFields = tuple[tuple[str, str], ...]
 
 
 class Broken(Exception):

@@ -8,9 +8,7 @@ from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import Archive
 from dicomweb.wire.byte_ranges import asked_span, content_range
 from dicomweb.wire.conditional import none_match
-from dicomweb.wire.exchange import Answer, Request
-
-Headers = tuple[tuple[str, str], ...]
+from dicomweb.wire.exchange import Answer, HeaderFields, Request
 
 CACHE_CONTROL = ("Cache-Control", "private, no-cache")
 """A copy may be kept by the browser alone, and is asked for again each time: an instance may be replaced or
@@ -26,7 +24,7 @@ async def see_commits(archive: Archive, request: Request) -> None:
         await archive.catch_up()
 
 
-def caching(tag: str, *, vary: str = "Accept") -> Headers:
+def caching(tag: str, *, vary: str = "Accept") -> HeaderFields:
     """The header fields of a representation with that ETag, chosen by the fields named in `vary`."""
     return (("ETag", tag), ("Vary", vary), CACHE_CONTROL)
 

@@ -23,7 +23,7 @@ from dicomweb.services.conditional import caching, not_modified, see_commits
 from dicomweb.services.handler import Handler
 from dicomweb.wire.conditional import etag
 from dicomweb.wire.content_coding import IDENTITY, choose_coding, encode
-from dicomweb.wire.exchange import Answer, Request
+from dicomweb.wire.exchange import Answer, HeaderFields, Request
 from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
 from dicomweb.wire.negotiation import (
     DICOM_JSON,
@@ -99,9 +99,7 @@ class Metadata:
             return IDENTITY
         return choose_coding(request.header("accept-encoding"))
 
-    async def _json(
-        self, scope: Scope, revision: int, root: str, coding: str, headers: tuple[tuple[str, str], ...]
-    ) -> Answer:
+    async def _json(self, scope: Scope, revision: int, root: str, coding: str, headers: HeaderFields) -> Answer:
         """The JSON array: from the cache, made and put there, or as a stream."""
         key = (scope, revision, root)
         body = await self._cache.get_or_make(key, partial(self._assemble, scope, root))
@@ -136,9 +134,7 @@ class Metadata:
             else:
                 yield await self._compute.run(work)
 
-    async def _xml(
-        self, scope: Scope, chosen: Representation, root: str, headers: tuple[tuple[str, str], ...]
-    ) -> Answer:
+    async def _xml(self, scope: Scope, chosen: Representation, root: str, headers: HeaderFields) -> Answer:
         """A Native DICOM Model document an instance (PS3.18 F.3), streamed."""
         documents = self._xml_documents(await self._headers(scope), root)
         if not chosen.multipart:

@@ -18,7 +18,7 @@ from dicomweb.encoding.xml_output import to_xml
 from dicomweb.model.keys import Level, Scope
 from dicomweb.model.query import Found, JsonAttributes, Query
 from dicomweb.services.search_csv import CsvWriter
-from dicomweb.wire.exchange import Answer
+from dicomweb.wire.exchange import Answer, HeaderFields
 from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
 from dicomweb.wire.negotiation import DICOM_JSON, DICOM_XML, JSON, Representation
 from dicomweb.wire.paths import retrieve_url
@@ -52,7 +52,7 @@ class _Form:
 
 
 async def answer_found(
-    found: Found, query: Query, form: Representation, *, root: str, headers: tuple[tuple[str, str], ...] = ()
+    found: Found, query: Query, form: Representation, *, root: str, headers: HeaderFields = ()
 ) -> Answer:
     """The answer that tells the page: 200, or 204 if there is nothing on it (PS3.18 10.6.3.1)."""
     expected = max(0, min(query.limit, found.total - query.offset))

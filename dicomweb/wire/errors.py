@@ -16,7 +16,7 @@ from dicomweb.model.keys import IllegalUid
 from dicomweb.model.query import QueryTooBroad
 from dicomweb.ports import Damaged, Gone, NoSuchBulkData, NoSuchFrame, NotStored, Unavailable
 from dicomweb.wire.byte_ranges import Unsatisfiable
-from dicomweb.wire.exchange import WebError
+from dicomweb.wire.exchange import HeaderFields, WebError
 from dicomweb.wire.multipart import MultipartError, MultipartOverLimit
 from dicomweb.wire.negotiation import NotAcceptable
 
@@ -59,7 +59,7 @@ class ErrorAnswer:
 
     status: int
     message: str
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: HeaderFields = ()
 
 
 def answer_error(error: Exception) -> ErrorAnswer:
@@ -79,7 +79,7 @@ _DEFAULTS: Mapping[int, str] = {
 }
 
 
-def _headers(error: Exception) -> tuple[tuple[str, str], ...]:
+def _headers(error: Exception) -> HeaderFields:
     if isinstance(error, Unavailable):
         return (("Retry-After", str(error.retry_after)),)
     if isinstance(error, Unsatisfiable):

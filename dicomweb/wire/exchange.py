@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+HeaderFields = tuple[tuple[str, str], ...]
+"""Names and values of header fields, in their order (RFC 9110 5)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -37,7 +40,7 @@ class Answer:
     """What the server says."""
 
     status: int
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: HeaderFields = ()
     body: bytes | AsyncIterator[bytes] | Sequence[bytes] = b""
     """Whole, as pieces to be sent one after the other, or as a stream. A stream that raises ends the connection
     without its proper end, so that no client takes a part for the whole."""
@@ -50,7 +53,7 @@ class Answer:
 class WebError(Exception):
     """An error a client is told of: status and a sentence that helps. No patient data."""
 
-    def __init__(self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(self, status: int, message: str, headers: HeaderFields = ()) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
