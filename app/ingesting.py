@@ -1,7 +1,7 @@
 """Stores what lies on media into an archive: several submissions at a time, with a report at the end.
 
-    find (a thread) → skip what an earlier run stored and the archive still shows → gather into batches
-    → submit → note and count
+find (a thread) → skip what an earlier run stored and the archive still shows → gather into batches
+→ submit → note and count
 """
 
 from __future__ import annotations
@@ -36,20 +36,28 @@ class Report:
     """What became of all that was found."""
 
     stored: int = 0
-    """Instances that were not there before, replaced and kept ones included."""
+    """Instances that were not there before."""
     already: int = 0
-    """Instances that were there, and files done by an earlier run."""
-    passed_over: int = 0
-    """Files that are surely no instance."""
+    """Instances that were there, and files done by an earlier run whose instances still are."""
     bytes_read: int = 0
+    replaced: list[str] = field(default_factory=list)
+    """Files with other bytes for a known instance, current now."""
+    kept: list[str] = field(default_factory=list)
+    """Files with other bytes for a known instance, kept beside the current ones."""
+    passed_over: list[str] = field(default_factory=list)
+    """Files that are surely no instance."""
+    dicomdirs: list[str] = field(default_factory=list)
+    """Indexes of media, which are not stored."""
     refused: list[Refused] = field(default_factory=list)
+    """Files that look like instances and were not taken, and files named by the user that are none."""
     warned: list[Refused] = field(default_factory=list)
     """Stored, but odd."""
 
     @property
     def files(self) -> int:
         """Files dealt with."""
-        return self.stored + self.already + self.passed_over + len(self.refused)
+        named = len(self.replaced) + len(self.kept) + len(self.passed_over) + len(self.dicomdirs)
+        return self.stored + self.already + named + len(self.refused)
 
 
 class Ingest:
@@ -77,7 +85,7 @@ class Ingest:
             if isinstance(found, Unusable):
                 self.report.refused.append(Refused(found.name, found.reason))
             elif isinstance(found, PassedOver):
-                self.report.passed_over += 1
+                self._pass_over(found)
             elif await self._is_there(found):
                 self.report.already += 1
             else:
@@ -88,6 +96,15 @@ class Ingest:
             self._tell(self.report)
         if batch:
             yield batch
+
+    def _pass_over(self, found: PassedOver) -> None:
+        if found.dicomdir:
+            self.report.dicomdirs.append(found.name)
+        elif found.given:
+            # whoever names a file wants it stored
+            self.report.refused.append(Refused(found.name, "is not a DICOM file"))
+        else:
+            self.report.passed_over.append(found.name)
 
     async def _is_there(self, candidate: Candidate) -> bool:
         """Whether an earlier run has stored this file and its instance has not been removed since."""
@@ -129,6 +146,10 @@ class Ingest:
             self.report.refused.append(Refused(candidate.name, reason))
         elif receipt.outcome is Outcome.DUPLICATE:
             self.report.already += 1
+        elif receipt.outcome is Outcome.REPLACED:
+            self.report.replaced.append(candidate.name)
+        elif receipt.outcome is Outcome.KEPT:
+            self.report.kept.append(candidate.name)
         else:
             self.report.stored += 1
         if receipt.warnings:

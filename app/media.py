@@ -25,6 +25,7 @@ class Kind(Enum):
 
     INSTANCE = "instance"
     ZIP = "zip"
+    DICOMDIR = "DICOMDIR"
     OTHER = "other"
 
 
@@ -44,7 +45,7 @@ class Candidate:
     @property
     def name(self) -> str:
         """For people: path, and the name within the zip behind `!`."""
-        return f"{self.path}!{self.member}" if self.member else str(self.path)
+        return _shown(f"{self.path}!{self.member}" if self.member else self.path)
 
     @property
     def mark(self) -> str:
@@ -65,6 +66,10 @@ class PassedOver:
     """A file that is surely no instance."""
 
     name: str
+    dicomdir: bool = False
+    """Whether it is the index of a medium."""
+    given: bool = False
+    """Whether it was named itself, and not met in a folder or zip."""
 
 
 Finding = Candidate | Unusable | PassedOver
@@ -83,14 +88,14 @@ def find_candidates(paths: Iterable[Path], *, zip_ratio: int) -> Iterator[Findin
         if path.is_dir():
             yield from _find_below(path, zip_ratio)
         else:
-            yield from _find_file(path, zip_ratio)
+            yield from _find_file(path, zip_ratio, given=True)
 
 
 def _find_below(folder: Path, zip_ratio: int) -> Iterator[Finding]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        yield Unusable(str(folder), f"cannot be listed: {error.strerror}")
+        yield Unusable(_shown(folder), f"cannot be listed: {error.strerror}")
         return
     for entry in entries:
         if entry.is_dir():
@@ -100,20 +105,20 @@ def _find_below(folder: Path, zip_ratio: int) -> Iterator[Finding]:
             yield from _find_file(entry, zip_ratio)
 
 
-def _find_file(path: Path, zip_ratio: int) -> Iterator[Finding]:
+def _find_file(path: Path, zip_ratio: int, *, given: bool = False) -> Iterator[Finding]:
     try:
         status = path.stat()
         with path.open("rb") as file:
             kind = _kind(path.name, file)
     except OSError as error:
-        yield Unusable(str(path), f"cannot be read: {error.strerror}")
+        yield Unusable(_shown(path), f"cannot be read: {error.strerror}")
         return
     if kind is Kind.ZIP:
         yield from _find_members(path, status.st_mtime_ns, zip_ratio)
     elif kind is Kind.INSTANCE:
         yield Candidate(path, "", status.st_size, status.st_mtime_ns)
     else:
-        yield PassedOver(str(path))
+        yield PassedOver(_shown(path), kind is Kind.DICOMDIR, given)
 
 
 def _find_members(path: Path, changed: int, zip_ratio: int) -> Iterator[Finding]:
@@ -122,7 +127,7 @@ def _find_members(path: Path, changed: int, zip_ratio: int) -> Iterator[Finding]
             for entry in archive.infolist():
                 if entry.is_dir():
                     continue
-                name = f"{path}!{entry.filename}"
+                name = _shown(f"{path}!{entry.filename}")
                 if entry.flag_bits & 1:
                     yield Unusable(name, "is encrypted")
                 elif entry.file_size > _FREE_BYTES + zip_ratio * entry.compress_size:
@@ -130,16 +135,23 @@ def _find_members(path: Path, changed: int, zip_ratio: int) -> Iterator[Finding]
                 else:
                     with archive.open(entry) as file:
                         kind = _kind(entry.filename.rpartition("/")[2], file)
-                    found = Candidate(path, entry.filename, entry.file_size, changed)
-                    yield found if kind is Kind.INSTANCE else PassedOver(name)
+                    if kind is Kind.INSTANCE:
+                        yield Candidate(path, entry.filename, entry.file_size, changed)
+                    else:
+                        yield PassedOver(name, kind is Kind.DICOMDIR)
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
-        yield Unusable(str(path), f"is a damaged zip: {error}")
+        yield Unusable(_shown(path), f"is a damaged zip: {error}")
+
+
+def _shown(name: Path | str) -> str:
+    """A name that can be written anywhere: those of old discs are not all UTF-8."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def _kind(name: str, file: IO[bytes]) -> Kind:
     """By the marks of PS3.10 7.1 and of zip; without a mark by the name, since bare data sets have none."""
     if name.upper() == "DICOMDIR":
-        return Kind.OTHER
+        return Kind.DICOMDIR
     head = file.read(132)
     if head[128:] == b"DICM":
         return Kind.INSTANCE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ HELP = "store files from folders, zips and media"
 DESCRIPTION = """Store every DICOM instance found in the given files, folders (all levels), zips and media with a
 DICOMDIR. Begun again, it goes on where it stopped. It may run while a server serves the same store.
 
-Exit status: 0 everything is in the archive, 1 something was refused (the report says what and why)."""
+Exit status: 0 everything is in the archive, 1 something was refused, or a file that you named is not DICOM (the
+report says what and why)."""
 
 _NAMED = 20
 
@@ -82,7 +84,7 @@ def _line(report: Report) -> str:
 
     return (
         f"{report.files} files: {report.stored} stored ({readable_bytes(report.bytes_read)} read), "
-        f"{report.already} already there, {len(report.refused)} refused"
+        f"{report.already} already there, {len(report.replaced)} replaced, {len(report.refused)} refused"
     )
 
 
@@ -91,21 +93,36 @@ def _print(report: Report, progress: Progress) -> None:
 
     print(f"stored         {report.stored}")
     print(f"already there  {report.already}")
-    print(f"not DICOM      {report.passed_over}")
+    if report.replaced:
+        print(f"replaced       {len(report.replaced)} (other bytes for a known instance, current now)")
+        _name(report.replaced)
+    if report.kept:
+        print(f"kept           {len(report.kept)} (other bytes for a known instance, which stays current)")
+        _name(report.kept)
+    if report.dicomdirs:
+        print(f"DICOMDIR       {len(report.dicomdirs)} (what they list is found by itself)")
+    print(f"not DICOM      {len(report.passed_over)}")
     print(f"refused        {len(report.refused)}")
-    for refused in report.refused[:_NAMED]:
-        print(f"  {refused.name}: {refused.reason}")
-    if len(report.refused) > _NAMED:
-        print(f"  and {len(report.refused) - _NAMED} more; --report FILE names them all")
+    _name([f"{refused.name}: {refused.reason}" for refused in report.refused])
     if report.warned:
         print(f"stored, but odd  {len(report.warned)}; --report FILE says how")
     print(f"read {readable_bytes(report.bytes_read)} in {progress.seconds:.1f} s")
+
+
+def _name(lines: Sequence[str]) -> None:
+    for line in lines[:_NAMED]:
+        print(f"  {line}")
+    if len(lines) > _NAMED:
+        print(f"  and {len(lines) - _NAMED} more; --report FILE names them all")
 
 
 def _told(report: Report) -> dict[str, object]:
     return {
         "stored": report.stored,
         "already_there": report.already,
+        "replaced": report.replaced,
+        "kept": report.kept,
+        "dicomdir": report.dicomdirs,
         "not_dicom": report.passed_over,
         "bytes_read": report.bytes_read,
         "refused": [asdict(one) for one in report.refused],

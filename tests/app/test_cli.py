@@ -36,7 +36,7 @@ def logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def discs(tmp_path: Path) -> Path:
-    """A folder with five instances in files, two in a zip, one damaged file, and a text."""
+    """A folder with five instances in files, two in a zip, one damaged file, a text and a DICOMDIR."""
     folder = tmp_path / "discs"
     folder.mkdir()
     for number in range(5):
@@ -47,6 +47,7 @@ def discs(tmp_path: Path) -> Path:
             archive.writestr(f"{number}.dcm", ct_slice(SOPInstanceUID=uid(f"zipped {number}")))
     (folder / "cut.dcm").write_bytes(ct_slice(SOPInstanceUID=uid("cut"))[:-10])
     (folder / "README.TXT").write_text("no image")
+    (folder / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"rest")
     return folder
 
 
@@ -118,12 +119,15 @@ def test_ingest_reports_what_was_stored_already_there_and_refused(
     assert ingest(tmp_path / "store", discs, "--report", report) == 1
 
     told = json.loads(report.read_text(encoding="utf-8"))
-    assert (told["stored"], told["already_there"], told["not_dicom"]) == (7, 0, 1)
+    assert (told["stored"], told["already_there"]) == (7, 0)
+    assert told["not_dicom"] == [str(discs / "README.TXT")]
+    assert told["dicomdir"] == [str(discs / "DICOMDIR")]
     (refused,) = told["refused"]
     assert refused["name"].endswith("cut.dcm")
     assert refused["reason"]
     out = capsys.readouterr().out
     assert "stored         7" in out
+    assert "DICOMDIR       1" in out
     assert "cut.dcm" in out
 
 
@@ -162,6 +166,34 @@ async def test_ingest_stores_again_what_was_deleted_since(tmp_path: Path) -> Non
     assert (told["stored"], told["already_there"]) == (1, 0)
     async with open_archive(settings_of({"store": str(store)})) as opened:
         assert len(await opened.archive.find_instances(Scope(uid("deleted")))) == 1
+
+
+@pytest.mark.parametrize(("policy", "outcome"), [("replace", "replaced"), ("keep", "kept")])
+def test_ingest_tells_other_bytes_for_a_known_instance_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], policy: str, outcome: str
+) -> None:
+    store, report, one = tmp_path / "store", tmp_path / "report.json", tmp_path / "one.dcm"
+    one.write_bytes(ct_slice(SOPInstanceUID=uid("changing")))
+    assert ingest(store, one) == 0
+    one.write_bytes(ct_slice(SOPInstanceUID=uid("changing"), seed=5, InstanceNumber=99))
+
+    assert ingest(store, one, "--duplicates", policy, "--report", report) == 0
+
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert (told["stored"], told[outcome]) == (0, [str(one)])
+    out = capsys.readouterr().out
+    assert f"{outcome:<14} 1 (other bytes" in out
+    assert f"  {one}\n" in out
+
+
+def test_ingest_refuses_by_name_a_file_it_was_given_that_is_no_dicom(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+
+    assert ingest(tmp_path / "store", tmp_path / "notes.txt") == 1
+
+    assert f"{tmp_path / 'notes.txt'}: is not a DICOM file" in capsys.readouterr().out
 
 
 def test_ingest_says_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,6 +75,12 @@ def test_a_zip_bomb_a_damaged_zip_and_an_unreadable_file_are_named(tmp_path: Pat
     assert "damaged zip" in reasons["cut.zip"]
 
 
+def test_a_name_that_is_not_utf_8_can_be_shown(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"M\xfcller.dcm")).write_bytes(ct_slice())
+
+    assert names(found(tmp_path), Candidate) == ["M\\udcfcller.dcm"]
+
+
 def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "one.dcm").write_bytes(ct_slice())
