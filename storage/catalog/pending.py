@@ -33,16 +33,23 @@ class Pending:
         self._items: list[PendingEvent] = []
         self._by_study: dict[str, list[PendingEvent]] = {}
         self._stored: dict[str, StoredVersion] = {}
+        self._everywhere = 0
         self.header_bytes = 0
+        """Bytes of the headers that wait."""
+        self.last = 0
+        """Number of the last entry that added something."""
 
     def __len__(self) -> int:
         return len(self._items)
 
     def add(self, item: PendingEvent) -> None:
         """An event was applied."""
+        self.last = item.revision
         self._items.append(item)
         event = item.event
-        if event.scope is not None:
+        if event.scope is None:
+            self._everywhere += 1
+        else:
             self._by_study.setdefault(event.scope.study, []).append(item)
         if event.stored is not None:
             self._stored[event.stored.version] = event.stored
@@ -55,7 +62,8 @@ class Pending:
     def done(self, revision: int) -> None:
         """Everything up to that entry is in DuckDB."""
         kept = [item for item in self._items if item.revision > revision]
-        self._items, self._by_study, self._stored, self.header_bytes = [], {}, {}, 0
+        self._items, self._by_study, self._stored = [], {}, {}
+        self.header_bytes = self._everywhere = 0
         for item in kept:
             self.add(item)
 
@@ -69,15 +77,20 @@ class Pending:
             if item.event.scope is not None and overlaps(item.event.scope, scope):
                 yield item
 
-    def restores(self, study: str) -> bool:
-        """Whether an undelete waits that may concern the study."""
-        return any(item.event.kind is Kind.RESTORED for item in self.of_study(study)) or any(
-            item.event.kind is Kind.RESTORED and item.event.scope is None for item in self._items
-        )
+    def wide(self, study: str) -> bool:
+        """Whether something waits whose effect on a series of the study is DuckDB's to work out."""
+        return self._everywhere > 0 or any(is_wide(item.event) for item in self.of_study(study))
 
     def stored(self, version: str) -> StoredVersion | None:
         """The stored version of that name, if it waits."""
         return self._stored.get(version)
+
+
+def is_wide(event: Event) -> bool:
+    """Whether the event may change many instances at once."""
+    if event.kind is Kind.RESTORED:
+        return True
+    return event.kind is Kind.REMOVED and event.scope is not None and event.scope.instance is None
 
 
 def overlaps(one: Scope, other: Scope) -> bool:

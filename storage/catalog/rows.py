@@ -178,8 +178,9 @@ def place_from(values: Sequence[Any]) -> HeaderPlace | None:
 
 def version_from(values: Sequence[Any], study: str, series: str) -> Version:
     """A version, from the values of VERSION_SELECT."""
-    (row, sop, name, revision, ordinal, time, leading, standing, hidden_by, hidden_at, purged, voided,
-     until_revision, until_time, changed, size, offset, sop_class, syntax, digest, image, pixel_vr, number) = values  # fmt: skip
+    row, sop, name, revision, ordinal, time, leading, *fate = values[:15]
+    standing, hidden_by, hidden_at, purged, voided, until_revision, until_time, changed = fate
+    size, offset, sop_class, syntax, digest, image, pixel_vr, number = values[15:]
     return Version(
         Instance(
             InstanceKey(study, series, sop),

@@ -7,6 +7,7 @@ remembered, so that a study that grows is not read again for every batch.
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ class Writer:
         self._segments = segments
         self._studies: OrderedDict[str, _Study] = OrderedDict()
         self._known = KnownHashes()
+        self._applied = 0
         self._next_row = 1
         self._next_study = 1
         self._next_series = 1
@@ -91,12 +93,16 @@ class Writer:
         """Learn what DuckDB holds."""
         self._studies.clear()
         self._known = KnownHashes(connection.execute("SELECT hash FROM studies").fetchnumpy()["hash"])
-        ((self._next_row,),) = connection.execute("SELECT next_row FROM meta").fetchall()
+        ((self._applied, self._next_row),) = connection.execute("SELECT applied, next_row FROM meta").fetchall()
         ((self._next_study,),) = connection.execute("SELECT coalesce(max(no), 0) + 1 FROM studies").fetchall()
         ((self._next_series,),) = connection.execute("SELECT coalesce(max(no), 0) + 1 FROM series").fetchall()
 
     def write(self, connection: DuckDBPyConnection, batch: Sequence[PendingEvent], applied: int) -> None:
-        """Let the events take effect, and say that everything up to `applied` has."""
+        """Let the events take effect, and say that everything up to `applied` has.
+
+        Those that have taken effect already, in a batch whose end was not heard of, do not again.
+        """
+        batch = [item for item in batch if item.revision > self._applied]
         connection.execute("BEGIN")
         try:
             changes = self._plan(connection, batch)
@@ -105,9 +111,10 @@ class Writer:
             connection.execute("UPDATE meta SET applied = ?, next_row = ?", [applied, self._next_row])
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            _give_up(connection)
             self.open(connection)
             raise
+        self._applied = applied
         self._segments.blank(changes.blocks)
         self._forget()
 
@@ -214,6 +221,13 @@ class Writer:
             remembered -= len(study.series)
         if (work := self._known.begin_fold()) is not None:
             self._known.end_fold(fold(*work), work[1])
+
+
+def _give_up(connection: DuckDBPyConnection) -> None:
+    import duckdb
+
+    with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has ended it already
+        connection.execute("ROLLBACK")
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ async def measure(catalog: Catalog, studies: int, big: int) -> None:
     scope = Scope(uid, series)
 
     async def cold() -> None:
-        catalog._hot.clear()
+        catalog._memory.hot.clear()
         await catalog.within(scope)
 
     print(f"{'series of 300 looked up cold':45} {await cpu(cold):8.2f} ms")

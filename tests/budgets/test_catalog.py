@@ -62,7 +62,7 @@ async def test_new_series_and_series_in_use_are_judged_without_a_query(catalog: 
 
 
 async def test_frames_of_a_series_cost_one_lookup(catalog: Catalog, counted: Counted) -> None:
-    catalog._hot.clear()
+    catalog._memory.hot.clear()
 
     for n in range(50):
         found = await catalog.find(key("1", "1", str(n)))

@@ -97,7 +97,7 @@ async def test_blobs_come_from_duckdb_when_nothing_is_in_memory(catalog: Catalog
     large = stored(key("1"), frames=b"f" * 100_000)
     catalog.apply(entry(1, store(large)))
     await catalog.flush()
-    catalog._hot.clear()
+    catalog._memory.hot.clear()
     found = await catalog.find(large.key)
     assert found is not None
 
@@ -109,16 +109,61 @@ async def test_blobs_come_from_duckdb_when_nothing_is_in_memory(catalog: Catalog
 async def test_pending_rows_are_written_after_a_while(tmp_path: Path, origin: LogHeaders) -> None:
     async with opened(tmp_path, origin, flush_seconds=0.01) as catalog:
         apply(catalog, origin, entry(1, store(stored(key("1")))))
-        await until(lambda: catalog._durable == 1)
+        await until(lambda: catalog._flusher.durable == 1)
 
         apply(catalog, origin, entry(2, store(stored(key("2")))))
-        await until(lambda: catalog._durable == 2)
+        await until(lambda: catalog._flusher.durable == 2)
 
 
 async def test_many_pending_rows_are_written_at_once(tmp_path: Path, origin: LogHeaders) -> None:
     async with opened(tmp_path, origin, flush_seconds=3600.0, flush_rows=3) as catalog:
         apply(catalog, origin, entry(1, *(store(stored(key("1", "1", str(n)))) for n in range(3))))
-        await until(lambda: catalog._durable == 1)
+        await until(lambda: catalog._flusher.durable == 1)
+
+
+async def test_a_search_that_is_given_up_while_rows_are_written_does_not_double_them(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, began, go = catalog._database.write, asyncio.Event(), asyncio.Event()
+
+    async def slowly(work: Callable[[Any], Any]) -> Any:
+        began.set()
+        await go.wait()
+        return await write(work)
+
+    monkeypatch.setattr(catalog._database, "write", slowly)
+    catalog.apply(entry(1, store(stored(key("1")))))
+    search = asyncio.create_task(total(catalog))
+    await began.wait()
+    search.cancel()
+    catalog.apply(entry(2, store(stored(key("2")))))
+    go.set()
+
+    assert await total(catalog) == 2
+    assert (await catalog.statistics()).versions == 2
+
+
+async def test_a_batch_whose_end_was_not_heard_of_is_not_written_twice(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, failures = catalog._database.write, [OSError("the answer was lost")]
+
+    async def deaf(work: Callable[[Any], Any]) -> Any:
+        done = await write(work)
+        if failures:
+            raise failures.pop()
+        return done
+
+    monkeypatch.setattr(catalog._database, "write", deaf)
+    catalog.apply(entry(1, store(stored(key("1")))))
+    with pytest.raises(OSError, match="lost"):
+        await catalog.flush()
+    assert "OSError" in catalog.problem
+    catalog.apply(entry(2, store(stored(key("2")))))
+
+    assert await total(catalog) == 2
+    assert (await catalog.statistics()).versions == 2
+    assert catalog.problem == ""
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -158,7 +203,7 @@ async def test_the_same_sop_instance_elsewhere_is_noted(catalog: Catalog, forget
     catalog.apply(entry(1, store(stored(here)), store(stored(alone))))
     if forget:
         await catalog.flush()
-        catalog._hot.clear()
+        catalog._memory.hot.clear()
 
     async def elsewhere() -> list[bool]:
         known = await catalog.known([here, there, alone])
@@ -176,7 +221,7 @@ async def test_a_series_looked_up_while_entries_come_in_is_complete(
 ) -> None:
     catalog.apply(entry(1, store(stored(key("1", "1", "1")))))
     await catalog.flush()
-    catalog._hot.clear()
+    catalog._memory.hot.clear()
     read, began, go = catalog._database.read, asyncio.Event(), asyncio.Event()
 
     async def slowly(work: Callable[[Any], Any]) -> Any:
@@ -203,7 +248,7 @@ async def test_a_bounded_memory_says_the_same(tmp_path: Path, origin: LogHeaders
             apply(catalog, origin, entry(number, *(store(stored(key(str(number), "1", n))) for n in "12")))
         apply(catalog, origin, entry(9, remove(key("2", "1", "1").scope)))
 
-        assert len(catalog._hot) <= 3
+        assert len(catalog._memory.hot) <= 3
         counts = [(await catalog.status(Scope(f"1.{n}", f"1.{n}.1"))).visible for n in range(1, 9)]
         assert counts == [2, 1, 2, 2, 2, 2, 2, 2]
 
@@ -237,6 +282,19 @@ async def test_instances_are_ordered_by_series_number_and_uid(catalog: Catalog) 
 
 
 # removal, undelete, history
+
+
+async def test_a_removal_of_a_large_series_is_in_force_at_once(catalog: Catalog) -> None:
+    many = [store(stored(key("1", "1", str(n)))) for n in range(1100)]
+    catalog.apply(entry(1, *many, store(stored(key("1", "2")))))
+    catalog.apply(entry(2, remove(Scope("1.1", "1.1.1"))))
+    catalog.apply(entry(3, store(stored(key("1", "1", "7"), "v2"))))
+
+    within = await catalog.within(Scope("1.1", "1.1.1"))
+
+    assert [one.version for one in within] == ["1.1.1.7~v2"]
+    assert (await catalog.status(Scope("1.1"))).hidden == 1099
+    assert await total(catalog) == 2
 
 
 async def test_a_removal_tells_what_undelete_would_bring_back(catalog: Catalog) -> None:
@@ -370,7 +428,7 @@ async def test_headers_come_from_memory_and_then_from_the_local_disk(catalog: Ca
         assert [one.instance for one in headers] == within
         assert all(one.json == told[one.instance.key] for one in headers)
         await catalog.flush()
-        catalog._hot.clear()
+        catalog._memory.hot.clear()
     assert origin.fetched == []
 
 

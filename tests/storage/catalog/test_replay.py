@@ -137,7 +137,7 @@ async def replay(folder: Path, script: list[Step]) -> None:
             if step.then == "flush":
                 await catalog.flush()
             elif step.then == "forget":
-                catalog._hot.clear()
+                catalog._memory.hot.clear()
             elif step.then == "look":
                 await catalog.known(KEYS)
             elif step.then == "restart":
@@ -145,7 +145,7 @@ async def replay(folder: Path, script: list[Step]) -> None:
                 catalog = await Catalog(folder, epoch=EPOCH, origin=origin).__aenter__()
         await agree(catalog, made.entries)
         await catalog.flush()
-        catalog._hot.clear()
+        catalog._memory.hot.clear()
         await agree(catalog, made.entries)
     finally:
         await catalog.__aexit__(None, None, None)
