@@ -21,7 +21,7 @@ from dicomweb.wire.exchange import WebError
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _MOST_PARAMETERS = 1000
-_NOWHERE = Approach("", "", "", proxied=False)
+_NOWHERE = Approach("", "", "", proxied=False, host="")
 
 
 class ClientGone(Exception):

@@ -38,6 +38,10 @@ _METHODS = frozenset(["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"
 _ALWAYS: HeaderFields = (("Server", "dicomlake"), ("X-Content-Type-Options", "nosniff"))
 _ERROR_TYPE = ("Content-Type", "application/json")
 _RETRY: HeaderFields = (("Retry-After", "1"),)
+_UNKNOWN_NAME = (
+    "this server does not go by the name in the Host header, or by the one a proxy forwarded; "
+    "name both in the setting web.allowed_hosts"
+)
 GONE = 499
 """What stands for a status where the client left before there was one (as nginx writes it)."""
 ABORTED = 500
@@ -156,16 +160,16 @@ class Front:
 
     def _check_names(self, call: Call) -> Answer | None:
         """Host and preflight: the answer to a preflight, None to go on. Raises WebError."""
-        host = call.headers.get("host", "")
-        if not call.approach.proxied and not self._guards.hosts.allows(host):
-            raise WebError(
-                421,
-                "this server does not go by the name in the Host header; name it in the setting web.allowed_hosts",
-            )
+        guards = self._guards
+        # behind a proxy it is the credentials that a rebound page lacks; without any, all names have to pass
+        if not (call.approach.proxied and guards.credentials.required):
+            for name in {call.headers.get("host", ""), call.approach.host}:
+                if not guards.hosts.allows(name):
+                    raise WebError(421, _UNKNOWN_NAME)
         origin = call.headers.get("origin")
         if origin and call.method == "OPTIONS" and "access-control-request-method" in call.headers:
             call.operation = "preflight"
-            return Answer(204, self._guards.cors.preflight(origin))
+            return Answer(204, guards.cors.preflight(origin))
         return None
 
     async def _check_rights(self, call: Call) -> None:
@@ -179,11 +183,22 @@ class Front:
                 )
             call.user = user.name
         origin = call.headers.get("origin")
-        if origin and call.method not in SAFE and not self._guards.cors.may_write(origin, call.approach.origin):
+        if origin and call.method not in SAFE and not self._may_write(call, origin):
             raise WebError(
                 403,
                 "pages of this origin may not store or delete here; list it in the setting web.cors_write_origins",
             )
+
+    def _may_write(self, call: Call, origin: str) -> bool:
+        """Whether a page of that origin may store and delete.
+
+        Our own origin is that of the request's URL. A forwarded name counts for that only if the settings know it:
+        the page might have written the header itself.
+        """
+        approach, hosts = call.approach, self._guards.hosts
+        forwarded = approach.host != call.headers.get("host", "")
+        known = hosts.is_ours(approach.host) if forwarded and approach.proxied else hosts.allows(approach.host)
+        return self._guards.cors.may_write(origin, approach.origin if known else "")
 
     def _fields(self, call: Call, answer: Answer) -> HeaderFields:
         """The header fields that every answer has."""

@@ -3,7 +3,8 @@
 A page of a foreign site can point its own name at a loopback or private address and then read from there as if
 it were its own (DNS rebinding). It cannot choose what it calls us, though: the Host header then carries the
 foreign name. So only loopback names, IP addresses (no name, so nothing was rebound), this machine's name and
-configured names pass.
+configured names pass. That such a page may come from an address trusted as a proxy, its browser being on the same
+machine, and write X-Forwarded-* itself makes no difference: every name a request carries has to pass.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Hosts:
         names = {*_LOOPBACK, bound, socket.gethostname(), urlsplit(public_url).hostname or "", *allowed}
         self._names = {name.lower().rstrip(".") for name in names} - {""}
         self._any = "*" in self._names
+        self._ours = self._names - {"*", *_LOOPBACK, bound}
         self._known: dict[str, bool] = {}
 
     def allows(self, host: str) -> bool:
@@ -35,14 +37,22 @@ class Hosts:
                 self._known[host] = found
         return found
 
+    def is_ours(self, host: str) -> bool:
+        """Whether this is a name that the settings, or this machine, give the server; no address is one."""
+        return _name_in(host) in self._ours
+
     def _judge(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname
-        except ValueError:
-            return False
-        if not name or "@" in host or "/" in host:
-            return False
-        return name.rstrip(".") in self._names or is_address(name)
+        name = _name_in(host)
+        return bool(name) and (name in self._names or is_address(name))
+
+
+def _name_in(host: str) -> str:
+    """The name or address in a Host header, empty if it holds none."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return ""
+    return "" if not name or "@" in host or "/" in host else name.rstrip(".")
 
 
 def is_address(name: str) -> bool:

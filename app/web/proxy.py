@@ -42,6 +42,8 @@ class Approach:
     """Address of the client."""
     proxied: bool
     """Whether a trusted proxy stands between."""
+    host: str
+    """The name by which the client came, forwarded or in its Host header, with its port; `public_url` or not."""
 
 
 def completed(host: str, bound: object) -> str:
@@ -86,7 +88,7 @@ class Proxies:
         if mark and port == _DEFAULT_PORTS.get(scheme):
             host = name
         base = self._public or f"{scheme}://{host}{prefix}"
-        return Approach(base, "/".join(base.split("/")[:3]), peer, proxied)
+        return Approach(base, "/".join(base.split("/")[:3]), peer, proxied, host)
 
     def _trusts(self, peer: str) -> bool:
         try:

@@ -58,6 +58,60 @@ async def test_a_foreign_name_in_the_host_header_is_421() -> None:
         assert server.asked == []
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example", "X-Forwarded-Host": "localhost"},
+        {"Host": "evil.example", "Forwarded": "host=127.0.0.1"},
+        {"Host": "localhost", "X-Forwarded-Host": "evil.example"},
+    ],
+)
+async def test_trusted_proxies_do_not_switch_the_check_of_names_off(headers: dict[str, str]) -> None:
+    # a page that was rebound to a server on its own machine comes from a trusted address, too
+    values = {"trusted_proxies": "127.0.0.1", "public_url": "https://pacs.example.org"}
+    async with (
+        serving(values=values) as server,
+        server.client.get(server.dicomweb + "/studies", headers=headers) as answer,
+    ):
+        assert answer.status == 421
+        assert server.asked == []
+
+
+async def test_where_credentials_are_asked_for_a_trusted_proxy_may_use_any_name() -> None:
+    environment = {"DICOMLAKE_AUTH_TOKENS": "robot:t0ken", "DICOMLAKE_TRUSTED_PROXIES": "127.0.0.1"}
+    headers = {"Host": "inner", "X-Forwarded-Host": "any.example"}
+    async with serving(environment=environment) as server:
+        async with server.client.get(server.dicomweb + "/studies", headers=headers) as answer:
+            assert answer.status == 401
+        headers["Authorization"] = "Bearer t0ken"
+        async with server.client.get(server.dicomweb + "/studies", headers=headers) as answer:
+            assert answer.status == 200
+
+
+@pytest.mark.parametrize("environment", [{}, {"DICOMLAKE_AUTH_TOKENS": "robot:t0ken"}])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1:3000"])
+async def test_a_forwarded_name_does_not_make_an_origin_our_own(environment: dict[str, str], host: str) -> None:
+    values = {"trusted_proxies": "127.0.0.1", "web.allowed_hosts": "*"}
+    headers = {"Origin": f"http://{host}", "X-Forwarded-Host": host, "Authorization": "Bearer t0ken"}
+    async with serving(values=values, environment=environment) as server:
+        async with server.client.post(server.dicomweb + "/studies", data=b"x", headers=headers) as answer:
+            assert answer.status == 403
+        assert server.asked == []
+
+
+async def test_pages_of_a_configured_name_may_write_through_the_proxy() -> None:
+    headers = {"X-Forwarded-Host": "pacs.example.org", "X-Forwarded-Proto": "https", "Host": "localhost"}
+    headers["Origin"] = "https://pacs.example.org"
+    for name in ("web.allowed_hosts", "public_url"):
+        value = "pacs.example.org" if name == "web.allowed_hosts" else "https://pacs.example.org"
+        async with (
+            serving(values={"trusted_proxies": "127.0.0.1", name: value}) as server,
+            server.client.post(server.dicomweb + "/studies", data=b"x", headers=headers) as answer,
+        ):
+            assert answer.status == 200, name
+
+
 async def test_a_star_allows_any_name() -> None:
     async with (
         serving(values={"web.allowed_hosts": "*"}) as server,

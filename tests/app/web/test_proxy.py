@@ -107,13 +107,14 @@ def test_a_trusted_proxy_tells_how_the_client_came(headers: dict[str, str], base
 def test_nobody_else_is_believed() -> None:
     found = approach({"x-forwarded-host": "evil.example", "forwarded": "host=evil.example"}, peer=CLIENT)
 
-    assert found == Approach("http://inner:8042", "http://inner:8042", CLIENT, proxied=False)
+    assert found == Approach("http://inner:8042", "http://inner:8042", CLIENT, proxied=False, host="inner:8042")
 
 
 def test_a_configured_public_url_always_wins() -> None:
     found = approach({"x-forwarded-host": "other.example"}, public_url="https://pacs.example.org/archive")
 
     assert found.base == "https://pacs.example.org/archive"
+    assert found.host == "other.example", "the check of names is not about the configured one"
     assert found.origin == "https://pacs.example.org"
 
 
@@ -129,8 +130,9 @@ async def test_services_are_told_the_root_by_which_the_client_came() -> None:
                 assert await answer.text() == f"{server.url}{mount}"
 
 
-async def test_behind_a_trusted_proxy_it_is_the_forwarded_one_and_any_host_goes() -> None:
-    async with serving(values={"trusted_proxies": "127.0.0.1"}) as server:
+async def test_behind_a_trusted_proxy_it_is_the_forwarded_one() -> None:
+    values = {"trusted_proxies": "127.0.0.1", "web.allowed_hosts": "inner,pacs.example.org"}
+    async with serving(values=values) as server:
         headers = {"Host": "inner", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "pacs.example.org"}
         async with server.client.get(server.dicomweb + "/studies", headers=headers) as answer:
             assert await answer.text() == "https://pacs.example.org/dicom-web"
