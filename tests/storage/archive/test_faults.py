@@ -380,6 +380,7 @@ async def test_a_log_write_of_unknown_outcome_is_settled_before_the_next_one(
         assert second[0].outcome is Outcome.STORED
         assert await total(archive) == 2
         assert len(await archive.catalog.versions(Scope(STUDY))) == 2
+        assert await read_whole(archive, await archive.find_instance(key_of(1))) == slice_of(1)
 
 
 # full and absent stores
