@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from app.cautions import cautions
 from app.config import Settings
 from app.progress import readable_bytes
 from app.values import ConfigError
@@ -56,10 +57,12 @@ def check_access(settings: Settings) -> Iterable[Finding]:
         yield Finding("access", State.BAD, str(error))
         return
     named = len(settings.auth.users) + len(settings.auth.tokens)
-    if not is_loopback(settings.host) and not named:
-        yield Finding("access", State.ODD, f"anybody who reaches {settings.host} may read, store and delete")
-    else:
-        yield Finding("access", State.GOOD, f"{named} users and tokens" if named else "this machine only")
+    if named:
+        yield Finding("access", State.GOOD, f"{named} users and tokens")
+    elif is_loopback(settings.host):
+        yield Finding("access", State.GOOD, "this machine only")
+    for words in cautions(settings):
+        yield Finding("access", State.ODD, words)
     if (
         named
         and not is_loopback(settings.host)

@@ -59,7 +59,10 @@ async def _serve(settings: Settings, *, samples: bool) -> int:
 
 def _announce(settings: Settings, url: str) -> None:
     from app.about import version
+    from app.cautions import cautions
 
+    for words in cautions(settings):
+        print(f"dicomlake: note: {words}", file=sys.stderr, flush=True)
     base = settings.public_url or url + settings.url_prefix
     print(f"dicomlake {version()} serves {settings.store}")
     print(f"  DICOMweb  {base}/dicom-web")

@@ -261,6 +261,25 @@ def test_doctor_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "PROBLEM  access" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--web-cors-origins", "https://viewer.example.org"], ""),
+        ([], "any web page opened on this machine can read"),
+        (["--trusted-proxies", "127.0.0.1"], "anybody who reaches the proxy may"),
+        (["--public-url", "https://pacs.example.org"], "anybody who reaches the proxy may"),
+        (["--host", "0.0.0.0", "--allow-anonymous"], "anybody who reaches 0.0.0.0 may"),
+    ],
+)
+def test_doctor_warns_of_what_is_open_to_everyone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    main(["doctor", "--store", str(tmp_path / "store"), "--http-port", "0", *arguments])
+
+    warned = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning  access")]
+    assert any(said in line for line in warned) if said else warned == []
+
+
 def test_a_store_that_is_no_address_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--store", "ftp://somewhere"]) == 2
     assert "s3://BUCKET/PREFIX" in capsys.readouterr().err

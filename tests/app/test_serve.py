@@ -117,6 +117,17 @@ async def test_an_open_address_without_credentials_is_refused_at_the_start(tmp_p
     assert "--allow-anonymous" in ended.err
 
 
+async def test_the_start_says_who_can_read(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    async with server(tmp_path / "store", log=log):
+        pass
+    async with server(tmp_path / "store", log=tmp_path / "log2", extra={"DICOMLAKE_AUTH_TOKENS": "robot:t0ken"}):
+        pass
+
+    assert "any web page opened on this machine can read the archive" in log.read_text(encoding="utf-8")
+    assert "note:" not in (tmp_path / "log2").read_text(encoding="utf-8")
+
+
 async def test_ingest_beside_a_running_server_is_seen_by_it(tmp_path: Path) -> None:
     (tmp_path / "one.dcm").write_bytes(ct_slice(SOPInstanceUID=uid("beside")))
     async with server(tmp_path / "store") as running, aiohttp.ClientSession() as client:
