@@ -17,6 +17,7 @@ from typing import IO
 _CHUNK = 4 << 20
 _FREE_BYTES = 16 << 20
 """Bytes an entry of a zip may inflate to whatever the ratio."""
+_DICOMDIR = "DICOMDIR"
 _DICOM_SUFFIXES = frozenset(["", ".dcm", ".dicom", ".ima", ".dic", ".img"])
 
 
@@ -82,11 +83,14 @@ class CannotRead(Exception):
 def find_candidates(paths: Iterable[Path], *, zip_ratio: int) -> Iterator[Finding]:
     """What lies at and below the paths, in the order of their names. Blocks: run it in a thread.
 
-    Links to folders are not followed, so that no folder is met twice.
+    A DICOMDIR stands for the medium it is the index of, which is its folder. Links to folders are not followed, so
+    that no folder is met twice.
     """
     for path in paths:
         if path.is_dir():
             yield from _find_below(path, zip_ratio)
+        elif path.name.upper() == _DICOMDIR and path.is_file():
+            yield from _find_below(path.parent, zip_ratio)
         else:
             yield from _find_file(path, zip_ratio, given=True)
 
@@ -150,7 +154,7 @@ def _shown(name: Path | str) -> str:
 
 def _kind(name: str, file: IO[bytes]) -> Kind:
     """By the marks of PS3.10 7.1 and of zip; without a mark by the name, since bare data sets have none."""
-    if name.upper() == "DICOMDIR":
+    if name.upper() == _DICOMDIR:
         return Kind.DICOMDIR
     head = file.read(132)
     if head[128:] == b"DICM":

@@ -46,6 +46,10 @@ def test_everything_that_may_be_an_instance_is_offered_in_order(media: Path) -> 
     assert names(findings, Unusable) == []
 
 
+def test_the_index_of_a_medium_stands_for_the_medium(media: Path) -> None:
+    assert found(media / "DICOMDIR") == found(media)
+
+
 async def test_zips_are_looked_into(tmp_path: Path) -> None:
     data = ct_slice()
     with zipfile.ZipFile(tmp_path / "study.zip", "w", zipfile.ZIP_DEFLATED) as archive:
