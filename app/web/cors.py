@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dicomweb.wire.exchange import HeaderFields
 
 EXPOSED = (
-    "Content-Encoding, Content-Location, Content-Range, ETag, Last-Modified, Link, Location, Retry-After, "
-    "Warning, X-Dicomlake-Revision, X-Request-Id, X-Total-Count"
+    "Accept-Ranges, Content-Disposition, Content-Encoding, Content-Location, Content-Range, ETag, Last-Modified, "
+    "Link, Location, Retry-After, Warning, X-Dicomlake-Revision, X-Dicomlake-Skipped, X-Request-Id, X-Total-Count"
 )
 """Response headers a script may read besides the safelisted ones."""
 

@@ -10,6 +10,8 @@ from app.assembly import check_access
 from app.values import ConfigError
 from app.web.credentials import hash_password, verify_password
 from app.web.hosts import Hosts
+from dicomweb.services.removal import REVISION
+from dicomweb.services.stow_answer import SKIPPED
 from tests.app.serving import serving, settings_of
 
 VIEWER = "https://viewer.example.org"
@@ -194,7 +196,7 @@ async def test_any_page_may_read_and_sees_our_headers() -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in answer.headers
         exposed = answer.headers["Access-Control-Expose-Headers"]
-        for name in ("Content-Range", "ETag", "Warning", "X-Total-Count", "X-Dicomlake-Revision", "X-Request-Id"):
+        for name in ("Content-Range", "ETag", "Warning", "X-Total-Count", REVISION, SKIPPED, "X-Request-Id"):
             assert name in exposed
 
 
