@@ -18,6 +18,7 @@ from dicomweb.wire.exchange import WebError
 
 MAX_DEPTH = 16
 """Steps of a path."""
+_TRANSFER_SYNTAX = "00020010"
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _SHOWN = 64
 
@@ -62,14 +63,13 @@ def parse_attribute(name: str, *, parameter: str) -> Attribute:
 
 
 def _step(step: str, parameter: str) -> tuple[str, str]:
-    if _TAG.fullmatch(step):
-        tag = step.upper()
-        if tag[:4] in ("0000", "0002", "FFFE"):
-            raise BadParameter(parameter, f"{tag} does not belong to a data set")
-        return tag, tags.vr_of(tag)
-    known = tags.tag_of(step)
-    if known is None:
+    tag = step.upper() if _TAG.fullmatch(step) else tags.tag_of(step)
+    if tag is None:
         raise BadParameter(
             parameter, "expected a keyword of PS3.6 (PatientName) or a tag of eight hexadecimal digits (00100010)"
         )
-    return known, tags.vr_of(known)
+    if tag == _TRANSFER_SYNTAX:
+        raise BadParameter(parameter, "the data set does not hold it; search by AvailableTransferSyntaxUID")
+    if tag[:4] in ("0000", "0002", "FFFE"):
+        raise BadParameter(parameter, f"{tag} does not belong to a data set")
+    return tag, tags.vr_of(tag)
