@@ -98,7 +98,8 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
 """Why, and which; all with reason C000, cannot understand."""
 
 SAME_DATA_SET = {"modalities/highdicom--ct_image.dcm": "malformed/pynetdicom--CTImageStorage_bad_meta.dcm"}
-"""A file whose data set is stored already under another file meta information is that instance (DESIGN 3)."""
+"""A file whose data set is stored already under another file meta information is that instance: what is compared
+are the bytes from the data set on."""
 
 FRAMELESS = {
     # told to have 46341 and 65535 rows and columns, and some bytes of pixels
