@@ -1,4 +1,4 @@
-"""Senders that store without end and remember what was acknowledged, and the check that all of it is there."""
+"""Senders that store and delete without end and remember what was acknowledged, and the check that it is so."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ class Ingest:
     """SHA-256 of the bytes by SOP Instance UID, of everything that was sent, acknowledged or not."""
     acknowledged: set[str] = field(default_factory=set)
     """SOP Instance UIDs that an answer called stored."""
+    removed: set[str] = field(default_factory=set)
+    """Those whose removal was acknowledged."""
+    doubtful: set[str] = field(default_factory=set)
+    """Those whose removal was asked for, and the answer never came."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,7 +62,8 @@ class Ingest:
 
     def start(self, server: Server) -> None:
         """Begin to send."""
-        self._threads = [threading.Thread(target=self._send, args=(server,)) for _ in range(self.senders)]
+        works = [*[self._send] * self.senders, self._remove]
+        self._threads = [threading.Thread(target=work, args=(server,)) for work in works]
         for thread in self._threads:
             thread.start()
 
@@ -86,6 +91,28 @@ class Ingest:
                 with self._lock:
                     self.acknowledged.update(item["00081155"]["Value"][0] for item in told)
 
+    def _remove(self, server: Server) -> None:
+        """Delete what was acknowledged, one now and then."""
+        with Session() as session:
+            while not self._stop.wait(0.05):
+                with self._lock:
+                    left = self.acknowledged - self.removed - self.doubtful
+                    one = next(iter(left), None)
+                if one is None:
+                    continue
+                try:
+                    answer = session.delete(server.dicomweb + self._path_of(one), timeout=30)
+                except RequestException:
+                    self.doubtful.add(one)
+                    return
+                if answer.status_code == 204:
+                    self.removed.add(one)
+                else:
+                    self.strange.append(f"deleting: {answer.status_code} {answer.text[:300]}")
+
+    def _path_of(self, instance: str) -> str:
+        return f"/studies/{uid(self.study)}/series/{uid(f'{self.study} series')}/instances/{instance}"
+
     def _make(self) -> Sequence[bytes]:
         with self._lock:
             number = next(self._numbers)
@@ -107,7 +134,9 @@ def faults_of(server: Server, ingest: Ingest) -> list[str]:
     answer = ask(server, f"/studies/{uid(ingest.study)}/instances?limit=50000")
     listed = [one["00080018"]["Value"][0] for one in orjson.loads(answer.body)] if answer.status == 200 else []
     faults = [f"listed {listed.count(one)} times: {one}" for one in set(listed) if listed.count(one) > 1]
-    faults += [f"lost: {one}" for one in ingest.acknowledged - set(listed)]
+    missing = ingest.acknowledged - ingest.removed - ingest.doubtful - set(listed)
+    faults += [f"lost: {one}" for one in missing]
+    faults += [f"removed and there again: {one}" for one in ingest.removed & set(listed)]
     faults += [f"never sent: {one}" for one in set(listed) - ingest.sent.keys()]
     faults += ingest.strange
     digests = stored_digests(server, ingest.study) if listed else []

@@ -1,5 +1,6 @@
 """`kill -9` in the middle of ingest, again and again: what was acknowledged is there, bit for bit and once; what
-was not is there whole or not at all. Asked of a server that has none of the local files of the one that died."""
+was not is there whole or not at all; what was deleted stays so. Asked of the server that comes back, and of one
+that has none of its local files."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def kill_again_and_again(start: Starter, *, kills: int, most_seconds: float) -> 
             assert server.stop() == 0
     counted = [(one.acknowledged, one.sent) for one in ingests]
     acknowledged, sent = (sum(map(len, sets)) for sets in zip(*counted, strict=True))
-    print(f"{acknowledged} of {sent} instances were acknowledged")
+    removed = sum(len(one.removed) for one in ingests)
+    print(f"{acknowledged} of {sent} instances were acknowledged, {removed} deleted")
+    assert removed
     assert kills < acknowledged < sent
     return ingests
 
