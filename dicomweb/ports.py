@@ -103,7 +103,7 @@ class Archive(Protocol):
         """
 
     async def search(self, query: Query) -> Found:
-        """Find studies, series or instances. Raises QueryTooBroad, Unavailable."""
+        """Find studies, series or instances. Raises CannotSort, QueryTooBroad, Unavailable."""
 
     async def find_instance(self, key: InstanceKey) -> Instance:
         """The current version. Raises NotStored, Gone."""

@@ -124,6 +124,14 @@ class Found:
     """The matches of the page in order, some at a time. No URLs in them."""
 
 
+class CannotSort(Exception):
+    """A search is to be sorted by an attribute that its matches have no column of."""
+
+    def __init__(self, path: AttributePath) -> None:
+        super().__init__(f"orderby: matches cannot be sorted by {'.'.join(path)}")
+        self.path = path
+
+
 class QueryTooBroad(Exception):
     """A search over attributes without a column went over its budget."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import IllegalUid
-from dicomweb.model.query import QueryTooBroad
+from dicomweb.model.query import CannotSort, QueryTooBroad
 from dicomweb.ports import Damaged, Gone, NoSuchBulkData, NoSuchFrame, NotStored, Unavailable
 from dicomweb.wire.byte_ranges import Unsatisfiable
 from dicomweb.wire.exchange import HeaderFields, WebError
@@ -31,6 +31,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (MultipartError, 400),
     (NotAcceptable, 406),
     (Unsatisfiable, 416),
+    (CannotSort, 400),
     (QueryTooBroad, 413),
     (Unavailable, 503),
     (Damaged, 500),

@@ -9,7 +9,7 @@ import pytest
 from dicomweb import ports
 from dicomweb.encoding.head import NotDicom, Unreadable
 from dicomweb.model.keys import IllegalUid
-from dicomweb.model.query import QueryTooBroad
+from dicomweb.model.query import CannotSort, QueryTooBroad
 from dicomweb.wire.byte_ranges import Unsatisfiable
 from dicomweb.wire.errors import STATUSES, answer_error, error_body
 from dicomweb.wire.exchange import WebError
@@ -34,6 +34,7 @@ from dicomweb.wire.negotiation import NotAcceptable
         (MultipartOverLimit("too many"), 413),
         (NotAcceptable(()), 406),
         (Unsatisfiable(10), 416),
+        (CannotSort(("00204000",)), 400),
         (QueryTooBroad(["a"], ["PatientID"]), 413),
         (WebError(415, "what is this"), 415),
         (KeyError("secret"), 500),
