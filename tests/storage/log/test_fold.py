@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -330,7 +332,8 @@ async def test_reading_a_torn_table_says_so(folder: Place) -> None:
 async def test_a_table_of_another_epoch_is_built_anew(folder: Place) -> None:
     await write(folder, [stored(key(), "old")])
     await Checkpoint(folder.store, folder.address).fold()
-    await folder.store.delete("format.json")
+    format_ = json.loads(await folder.store.get("format.json"))
+    await folder.store.put("format.json", [json.dumps(format_ | {"epoch": str(uuid.uuid4())}).encode()])
     await write(folder, [stored(key(instance=2), "new")])
 
     await Checkpoint(folder.store, folder.address).fold()
