@@ -27,6 +27,7 @@ from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.query import Found, Query
 from storage.catalog import history, lookup
 from storage.catalog.database import CatalogBroken, Database
+from storage.catalog.extra import ExtraColumns
 from storage.catalog.flushing import Flusher
 from storage.catalog.headers import HeaderOrigin, HeaderReader
 from storage.catalog.history import RemovalInfo, Statistics, VersionRow
@@ -71,13 +72,14 @@ class Catalog:
         """Number of the last entry applied."""
         self._database = Database(folder, epoch, settings)
         self._segments = HeaderSegments(folder, limit=settings.header_bytes, segment_bytes=settings.segment_bytes)
-        self._writer = Writer(self._segments)
+        self._writer = Writer(self._segments, settings.extra_columns)
         self._pending = Pending()
         self._flusher = Flusher(self._database, self._writer, self._pending, settings)
         self._memory = SeriesMemory(self._database, self._flusher, self._pending, limit=settings.hot_instances)
-        self._flusher.after_batch = self._memory.fold_hashes
+        self._flusher.after_batch = self._after_batch
         self._headers = HeaderReader(self._database, self._segments, self._writer, origin, self._pending)
-        self._searcher = Searcher(self._database, self._headers, settings)
+        self._extra = ExtraColumns(self._database, self._writer, self._headers, settings.extra_columns)
+        self._searcher = Searcher(self._database, self._headers, self._extra, settings)
 
     async def __aenter__(self) -> Self:
         await self._database.open()
@@ -88,6 +90,7 @@ class Catalog:
                 await self._database.begin_anew()
                 await self._learn()
             self._segments.open()
+            await self._extra.open()
         except BaseException:
             await self._database.close()
             raise
@@ -106,6 +109,7 @@ class Catalog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._flusher.close()
+        await self._extra.close()
         await self._memory.close()
         await self._headers.close()
         await self._database.close()
@@ -135,6 +139,7 @@ class Catalog:
             await self._database.write(loader.give_up)
             raise
         await self._learn()
+        await self._extra.open()
 
     def apply(self, entry: Entry) -> None:
         """Let an entry take effect: memory only. Entries come in ascending order, each once."""
@@ -145,6 +150,10 @@ class Catalog:
             self._pending.add(PendingEvent(entry.number, ordinal, event, fresh))
         self.applied = entry.number
         self._flusher.schedule()
+
+    async def _after_batch(self) -> None:
+        await self._memory.fold_hashes()
+        self._extra.look()
 
     async def flush(self) -> None:
         """Bring DuckDB up to what is applied now. Raises CatalogError."""

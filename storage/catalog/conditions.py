@@ -5,12 +5,13 @@ What this cannot say (None) is left to `matching`, which reads headers; the test
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from dicomweb.model.query import AllOf, Between, BetweenMoments, Condition, Empty, NameWords, OneOf, Wildcard
 from storage.catalog.hashes import hash_uid
-from storage.catalog.moments import FULL_TIME_SQL, full_date, full_time
+from storage.catalog.moments import FULL_TIME_SQL, full_date, full_date_time, full_time
 from storage.catalog.patterns import NamePattern, has_wildcard, name_pattern, wildcard_expression, word_pattern
 
 
@@ -51,6 +52,8 @@ class Source:
     """The column, with the name of its table."""
     vr: str
     integer: bool = False
+    number: str = ""
+    """For VRs that are numbers but need not be whole: the column to compare by."""
     several: bool = False
     """Whether it may hold several values, joined by backslashes."""
     hashed: str = ""
@@ -89,6 +92,10 @@ def _one_of(source: Source, values: tuple[str, ...]) -> Sql:
         return _among(
             source.expression, tuple(number for value in values if (number := _number(value)) is not None)
         )
+    if source.number:
+        return _among(source.number, tuple(n for value in values if (n := as_number(value)) is not None))
+    if source.vr == "DT":
+        return _among(source.expression, tuple(full_date_time(value) for value in values))
     if source.vr == "DA":
         return _among(_date(source), tuple(full_date(value) for value in values))
     if source.vr == "TM":
@@ -109,6 +116,14 @@ def _among(expression: str, values: tuple[Any, ...]) -> Sql:
     if len(values) == 1:
         return Sql(f"{expression} = ?", values)
     return Sql(f"{expression} IN ({', '.join('?' * len(values))})", values)
+
+
+def as_number(value: Any) -> float | None:
+    """The value as a number, None if it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _number(text: str) -> int | None:
@@ -138,12 +153,21 @@ def _wildcard(source: Source, pattern: str) -> Sql:
 _LIKE = {"*": "%", "?": "_", "%": "!%", "_": "!_", "!": "!!"}
 
 
+_DATE_SQL = "replace({0}, '.', '')"
+"""Dates of old files have dots (PS3.5 6.2, DA)."""
+_MOMENTS: dict[str, tuple[str, Callable[..., str]]] = {
+    "DA": (_DATE_SQL, full_date),
+    "TM": (FULL_TIME_SQL, full_time),
+    "DT": ("{0}", full_date_time),
+}
+"""How a column is put into a form that can be compared, and how a value is. DT is kept in that form."""
+
+
 def _between(source: Source, condition: Between) -> Sql | None:
-    if source.vr not in ("DA", "TM"):
+    if source.vr not in _MOMENTS:
         return None
-    time = source.vr == "TM"
-    expression = FULL_TIME_SQL.format(source.expression) if time else _date(source)
-    full = full_time if time else full_date
+    template, full = _MOMENTS[source.vr]
+    expression = template.format(source.expression)
     parts = [Sql(f"{source.expression} IS NOT NULL")]
     if condition.low is not None:
         parts.append(Sql(f"{expression} >= ?", (full(condition.low),)))
@@ -172,8 +196,7 @@ _MIDNIGHT = "'000000'"
 
 
 def _date(source: Source) -> str:
-    """Dates of old files have dots (PS3.5 6.2, DA)."""
-    return f"replace({source.expression}, '.', '')"
+    return _DATE_SQL.format(source.expression)
 
 
 def _name(source: Source, condition: Condition) -> Sql | None:

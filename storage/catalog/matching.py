@@ -27,12 +27,15 @@ from dicomweb.model.query import (
     OneOf,
     Wildcard,
 )
+from storage.catalog.conditions import as_number
 from storage.catalog.moments import full_date, full_date_time, full_time
 from storage.catalog.patterns import name_pattern, wildcard_expression, word_pattern
 
 Element = dict[str, Any]
-_FULL: dict[str, Callable[..., str]] = {"DA": full_date, "TM": full_time, "DT": full_date_time}
-_NUMBERS = ("DS", "IS", "FL", "FD", "SL", "SS", "UL", "US", "SV", "UV")
+FULL_FORMS: dict[str, Callable[..., str]] = {"DA": full_date, "TM": full_time, "DT": full_date_time}
+"""How values of these VRs are put into a form that can be compared."""
+NUMBERS = ("DS", "IS", "FL", "FD", "SL", "SS", "UL", "US", "SV", "UV")
+"""VRs whose values are compared as numbers."""
 
 
 def header_matches(header: bytes, matches: Sequence[Match]) -> bool:
@@ -49,7 +52,7 @@ def data_set_matches(data_set: JsonAttributes, match: Match) -> bool:
     """Whether a data set fulfils a condition."""
     found = list(_elements(data_set, match.path))
     if isinstance(match.condition, Empty):
-        return not any(_has_value(element) for _, element in found)
+        return not any(has_value(element) for _, element in found)
     return any(_holds(item, element, match) for item, element in found)
 
 
@@ -66,7 +69,8 @@ def _elements(data_set: JsonAttributes, path: AttributePath) -> Iterator[tuple[J
             yield from _elements(item, path[1:])
 
 
-def _has_value(element: Element) -> bool:
+def has_value(element: Element) -> bool:
+    """Whether an element has a value, be it elsewhere."""
     if element.get("InlineBinary") or element.get("BulkDataURI"):
         return True
     return any(value not in (None, "", {}) for value in element.get("Value") or ())
@@ -90,24 +94,24 @@ def _value_holds(value: Any, vr: str, condition: Condition) -> bool:
     if isinstance(condition, Between):
         return _between(str(value), vr, condition)
     if isinstance(condition, NameWords):
-        held = joined_words(name_words(_name(value)))
+        held = joined_words(name_words(name_text(value)))
         return all(word_pattern(word).found_in(held) for word in condition.words)
     return False
 
 
 def _is(value: Any, vr: str, wanted: str) -> bool:
     if vr == "PN":
-        return name_pattern(wanted, wildcards=False).found_in(fold_name(_name(value)))
-    if vr in _NUMBERS:
-        return _as_number(value) is not None and _as_number(value) == _as_number(wanted)
-    if vr in _FULL:
-        return _FULL[vr](str(value)) == _FULL[vr](wanted)
+        return name_pattern(wanted, wildcards=False).found_in(fold_name(name_text(value)))
+    if vr in NUMBERS:
+        return as_number(value) is not None and as_number(value) == as_number(wanted)
+    if vr in FULL_FORMS:
+        return FULL_FORMS[vr](str(value)) == FULL_FORMS[vr](wanted)
     return str(value) == wanted
 
 
 def _like(value: Any, vr: str, pattern: str) -> bool:
     if vr == "PN":
-        return name_pattern(pattern, wildcards=True).found_in(fold_name(_name(value)))
+        return name_pattern(pattern, wildcards=True).found_in(fold_name(name_text(value)))
     return _compiled(pattern).fullmatch(str(value)) is not None
 
 
@@ -116,22 +120,16 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(wildcard_expression(pattern), re.DOTALL)
 
 
-def _name(value: Any) -> str:
+def name_text(value: Any) -> str:
+    """A person name of DICOM JSON as its groups joined by `=`."""
     if not isinstance(value, dict):
         return str(value)
     groups = (value.get(group) or "" for group in ("Alphabetic", "Ideographic", "Phonetic"))
     return "=".join(groups).rstrip("=")
 
 
-def _as_number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
 def _between(value: str, vr: str, condition: Between) -> bool:
-    full = _FULL.get(vr)
+    full = FULL_FORMS.get(vr)
     if full is None or not value:
         return False
     moment = full(value)

@@ -9,13 +9,14 @@ their conditions are tried on the headers of what the others leave over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from dicomweb.model.keys import Level
-from dicomweb.model.query import AttributePath, BetweenMoments, Match, OneOf, Order, Query
+from dicomweb.model.query import AllOf, AttributePath, BetweenMoments, CannotSort, Match, OneOf, Order, Query
 from storage.catalog import attributes as told
 from storage.catalog.conditions import TRUE, Source, Sql, all_of, condition_sql
+from storage.catalog.matching import NUMBERS
 from storage.catalog.projection import Standing
 from storage.catalog.schema import folded, words
 from storage.log.columns import BY_TAG, Column
@@ -57,8 +58,8 @@ def _column_source(column: Column) -> Source:
     return Source(
         f'{alias}."{column.name}"',
         column.vr,
-        column.integer,
-        column.name in _SEVERAL,
+        integer=column.integer,
+        several=column.name in _SEVERAL,
         folded=f'{alias}."{folded(column.name)}"' if name else "",
         words=f'{alias}."{words(column.name)}"' if name else "",
     )
@@ -174,12 +175,12 @@ class Plan:
         return tuple(NARROWING.values())
 
 
-def plan_query(query: Query) -> Plan:
-    """How the query is answered."""
+def plan_query(query: Query, extra: Collection[str] = ()) -> Plan:
+    """How the query is answered; `extra` are the tags whose values the extra table has for all instances."""
     fast: list[tuple[Level, Sql]] = []
     slow: list[Match] = []
     for match in query.matches:
-        found = _fast(match, query.level)
+        found = _fast(match, query.level) or _by_extra(match, extra)
         if found is None:
             slow.append(match)
         else:
@@ -215,6 +216,22 @@ def _fast(match: Match, level: Level) -> tuple[Level, Sql] | None:
         time = beside.source if beside is not None and beside.level is found.level else None
     sql = condition_sql(found.source, match.condition, time)
     return (found.level, sql) if sql is not None else None
+
+
+def _by_extra(match: Match, extra: Collection[str]) -> tuple[Level, Sql] | None:
+    """The condition over the extra table, which has a row for each value."""
+    if len(match.path) != 1 or match.path[0] not in extra:
+        return None
+    number = "x.number" if match.vr in NUMBERS else ""
+    source = Source("x.value", match.vr, number=number, folded="x.folded", words="x.words")
+    wanted = match.condition
+    parts = [OneOf((value,)) for value in wanted.values] if isinstance(wanted, AllOf) else [wanted]
+    found = [condition_sql(source, part) for part in parts]
+    if None in found:
+        return None
+    # The tag has eight hexadecimal digits: the settings are checked for it.
+    rows = f"i.row IN (SELECT x.row FROM extra x WHERE x.tag = '{match.path[0]}' AND "
+    return Level.INSTANCE, all_of([Sql(f"{rows}{part.text})", part.values) for part in found if part])
 
 
 def _where(fast: Sequence[tuple[Level, Sql]], level: Level) -> Sql:
@@ -254,7 +271,7 @@ def fixed(query: Query, tag: str) -> bool:
 
 
 def _order(query: Query) -> list[SortKey]:
-    asked = [key for order in query.order if (key := _sort_key(order, query.level))]
+    asked = [_sort_key(order, query.level) for order in query.order]
     default: list[SortKey] = []
     if query.level is Level.STUDY or not fixed(query, told.STUDY_INSTANCE):
         default += [SortKey("st.newest", True), SortKey("st.uid")]
@@ -265,11 +282,11 @@ def _order(query: Query) -> list[SortKey]:
     return [*asked, *default]
 
 
-def _sort_key(order: Order, level: Level) -> SortKey | None:
-    """None for attributes without a column at this level or above, by which nothing can be sorted."""
+def _sort_key(order: Order, level: Level) -> SortKey:
+    """Raises CannotSort for attributes without a column at this level or above."""
     found = held(order.path[0], level) if len(order.path) == 1 else None
     if found is None or found.level > level:
-        return None
+        raise CannotSort(order.path)
     return SortKey(found.source.folded or found.source.expression, order.descending)
 
 

@@ -29,7 +29,7 @@ from storage.log.columns import COLUMNS, Column
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION = 1
+VERSION = 2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -213,7 +213,18 @@ _EVENT_COLUMNS = {
 REMOVALS = Table("removals", {**_EVENT_COLUMNS, "study_hash": "UBIGINT"})
 RESTORATIONS = Table("restorations", {**_EVENT_COLUMNS, "target": "BIGINT"})
 
-EXTRA = Table("extra", {"row": "BIGINT", "series_no": "INTEGER", "tag": "VARCHAR", "value": "VARCHAR"})
+EXTRA = Table(
+    "extra",
+    {
+        "row": "BIGINT",
+        "tag": "VARCHAR",
+        "value": "VARCHAR",
+        "number": "DOUBLE",
+        "folded": "VARCHAR",
+        "words": "VARCHAR",
+    },
+)
+"""One row a value; one with nothing in it for an attribute that is absent or empty."""
 
 TABLES = (META, STUDIES, SERIES, INSTANCES, REMOVALS, RESTORATIONS, EXTRA)
 
@@ -230,6 +241,7 @@ def arrow_table(table: Table, rows: Sequence[tuple[Any, ...]], columns: Sequence
         "VARCHAR": pa.string(),
         "BLOB": pa.binary(),
         "BOOLEAN": pa.bool_(),
+        "DOUBLE": pa.float64(),
     }
     names = list(columns or table.columns)
     arrays = [

@@ -19,6 +19,7 @@ from storage.catalog import attributes as told
 from storage.catalog.conditions import FALSE, TRUE, Sql
 from storage.catalog.database import Database, rows_of
 from storage.catalog.docs import DocCache, read_docs
+from storage.catalog.extra import ExtraColumns
 from storage.catalog.headers import HeaderReader
 from storage.catalog.lookup import rows_with_places
 from storage.catalog.plan import ALIAS, OF_PATIENT, Plan, plan_query
@@ -41,15 +42,18 @@ Row = tuple[Any, ...]
 class Searcher:
     """Answers queries."""
 
-    def __init__(self, database: Database, headers: HeaderReader, settings: CatalogSettings) -> None:
+    def __init__(
+        self, database: Database, headers: HeaderReader, extra: ExtraColumns, settings: CatalogSettings
+    ) -> None:
         self._database = database
+        self._extra = extra
         self._headers = headers
         self._describer = Describer()
         self._slow = SlowSearch(database, headers, settings)
 
     async def search(self, query: Query) -> Found:
         """The page of a query. Raises QueryTooBroad."""
-        plan = plan_query(query)
+        plan = plan_query(query, self._extra.complete)
         more = TRUE
         if plan.slow:
             owners = await self._slow.owners(plan)

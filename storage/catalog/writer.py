@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dicomweb.model.keys import Scope
 from storage.catalog import schema
 from storage.catalog.aggregates import SeriesRow, study_values
+from storage.catalog.extra_values import extra_values
 from storage.catalog.folding import SeriesFold, extended
 from storage.catalog.hashes import KnownHashes, fold, hash_uid
 from storage.catalog.hot import version_of
@@ -65,6 +66,8 @@ class _Study:
 class _Changes:
     """What a batch will write."""
 
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """Row numbers of new versions, by version."""
     instances: list[tuple[Any, ...]] = field(default_factory=list)
     updates: list[Version] = field(default_factory=list)
     purged: list[int] = field(default_factory=list)
@@ -80,8 +83,12 @@ class _Changes:
 class Writer:
     """Writes batches; lives in the writing thread."""
 
-    def __init__(self, segments: HeaderSegments) -> None:
+    def __init__(self, segments: HeaderSegments, extra: Sequence[str] = ()) -> None:
+        """`extra`: tags whose values go to the extra table."""
         self._segments = segments
+        self._extra = extra
+        self.gaps = False
+        """Whether instances were written whose header was not at hand, so that their extra values are missing."""
         self._studies: OrderedDict[str, _Study] = OrderedDict()
         self._known = KnownHashes()
         self._applied = 0
@@ -107,6 +114,8 @@ class Writer:
         try:
             changes = self._plan(connection, batch)
             self._put(connection, changes)
+            if self._extra:
+                self._put_extra(connection, batch, changes.rows)
             insert_history(connection, extended(History(), batch))
             connection.execute("UPDATE meta SET applied = ?, next_row = ?", [applied, self._next_row])
             connection.execute("COMMIT")
@@ -129,9 +138,9 @@ class Writer:
         changes = _Changes()
         studies = self._load_studies(connection, _studies_of(connection, batch), changes)
         by_series = _by_series(studies.values(), batch)
-        batch_rows = self._number_rows(batch)
+        changes.rows = self._number_rows(batch)
         places = self._keep_new_headers(by_series.values())
-        new = _NewRows(batch_rows, places, changes.instances)
+        new = _NewRows(changes.rows, places, changes.instances)
         mixed = {key for key, items in by_series.items() if not all(item.fresh for item in items)}
         for key, items in by_series.items():
             changes.series[key] = self._series_row(studies[key[0]], key[1])
@@ -208,11 +217,26 @@ class Writer:
         if changes.purged:
             blanked = ", ".join(f'"{name}" = {value}' for name, value in BLANKED.items())
             connection.execute(f"UPDATE instances SET {blanked} WHERE row IN ({numbers(changes.purged)})")
+            connection.execute(f"DELETE FROM extra WHERE row IN ({numbers(changes.purged)})")
         series = [one.values() for one in changes.series.values()]
         replace_rows(connection, schema.SERIES, series, changes.known_series)
         studies = [self._studies[uid] for uid in dict.fromkeys(uid for uid, _ in changes.series)]
         rows = [study_values(one.no, one.uid, one.series.values()) for one in studies]
         replace_rows(connection, schema.STUDIES, rows, changes.known_studies)
+
+    def _put_extra(
+        self, connection: DuckDBPyConnection, batch: Sequence[PendingEvent], rows: Mapping[str, int]
+    ) -> None:
+        gone = {item.event.version for item in batch}
+        stored = [one for item in batch if (one := item.event.stored) is not None and one.version not in gone]
+        self.gaps = self.gaps or not all(one.header for one in stored)
+        values = [
+            (rows[one.version], *value)
+            for one in stored
+            if one.header
+            for value in extra_values(one.header, self._extra)
+        ]
+        insert_rows(connection, schema.EXTRA, values)
 
     def _forget(self) -> None:
         remembered = sum(len(study.series) for study in self._studies.values())

@@ -12,6 +12,7 @@ from dicomweb.model.keys import Level, Scope
 from dicomweb.model.query import (
     AllOf,
     Between,
+    CannotSort,
     Condition,
     Empty,
     JsonAttributes,
@@ -315,6 +316,12 @@ async def test_what_was_removed_or_replaced_is_not_found(catalog: Catalog) -> No
 
 
 # order and pages
+
+
+@pytest.mark.parametrize("path", [("00204000",), ("00080060",), ("00400275", "00400007")])
+async def test_an_order_that_cannot_be_had_is_refused_not_ignored(catalog: Catalog, path: tuple[str, ...]) -> None:
+    with pytest.raises(CannotSort, match="orderby"):
+        await catalog.search(Query(Level.STUDY, order=(Order(path),)))
 
 
 @pytest.mark.parametrize(
