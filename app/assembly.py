@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from app.about import NAME, version
 from app.compute import ThreadCompute
 from app.config import Settings
 from app.node import claim, default_node_dir, node_name
+from app.presence import NoArchive, has_archive, make_folder
 from app.storage_metrics import store_samples
 from app.telemetry import Sample, Telemetry
 from app.values import ConfigError
@@ -49,16 +51,33 @@ from storage.upkeep.background import Upkeep, UpkeepSettings
 
 ARCHIVE = web.AppKey("archive", LakeArchive)
 FRONT = web.AppKey("front", Front)
+NEW = web.AppKey("new", bool)
+"""Whether the archive was begun at this start."""
+
+_SLIP = re.compile(r"(s3|file|memory)(:|//)", re.IGNORECASE)
+"""How an address begins that lacks a colon or slash."""
 
 
 def store_address(settings: Settings) -> Address:
     """What the setting `store` stands for. Raises ConfigError."""
+    if hint := _mistyped(settings.store):
+        raise ConfigError(f"store: {settings.store} is neither a folder nor the address of a bucket; {hint}")
     try:
         return parse_address(
             settings.store, s3=S3Settings(endpoint_url=settings.s3.endpoint, region=settings.s3.region)
         )
     except BadAddress as error:
         raise ConfigError(f"store: {error}") from error
+
+
+def _mistyped(store: str) -> str:
+    """A hint if this is an address with a slip, which would otherwise become a folder of that name."""
+    found = _SLIP.match(store)
+    if found is None or "://" in store:
+        return ""
+    scheme, rest = found[1].lower(), store[found.end() :].lstrip("/")
+    meant = f"{scheme}:///{rest}" if scheme == "file" else f"{scheme}://{rest}"
+    return f"did you mean {meant}? (a folder of that name is ./{store})"
 
 
 def node_dir(settings: Settings) -> Path:
@@ -75,16 +94,23 @@ class OpenArchive:
 
     archive: LakeArchive
     counts: Counts
+    new: bool
+    """Whether it was begun just now."""
 
 
 @contextlib.asynccontextmanager
-async def open_archive(settings: Settings, *, beside: str = "") -> AsyncIterator[OpenArchive]:
-    """The archive of the settings.
+async def open_archive(settings: Settings, *, beside: str = "", begin: bool = False) -> AsyncIterator[OpenArchive]:
+    """The archive of the settings; a new one where there is none, but only if it may `begin` one.
 
     A command that may run while a server does names a folder `beside` it within the node folder, for a node of its
-    own. Raises ConfigError, NodeDirTaken, and what the store raises.
+    own. Raises ConfigError (NoArchive), NodeDirTaken, NodeDirUnusable, and what the store raises.
     """
     address = store_address(settings)
+    there = await has_archive(address, open_store)
+    if not there and not begin:
+        raise NoArchive(settings.store)
+    if isinstance(address, Folder) and not there:
+        make_folder(address.path)
     with claim(node_dir(settings) / beside) as folder:
         async with CountingStore(open_store(address)) as store:
             archive = LakeArchive(
@@ -95,7 +121,7 @@ async def open_archive(settings: Settings, *, beside: str = "") -> AsyncIterator
                 checkpoint=Checkpoint(store, address),
             )
             async with archive:
-                yield OpenArchive(archive, store.counts)
+                yield OpenArchive(archive, store.counts, new=not there)
 
 
 @contextlib.asynccontextmanager
@@ -109,11 +135,9 @@ async def keep_up(archive: LakeArchive, settings: Settings) -> AsyncIterator[Non
         yield
 
 
-@contextlib.asynccontextmanager
-async def open_bare_store(settings: Settings) -> AsyncIterator[ObjectStore]:
-    """The store without an archive on it."""
-    async with open_store(store_address(settings)) as store:
-        yield store
+def bare_store(address: Address) -> ObjectStore:
+    """A store without an archive on it."""
+    return open_store(address)
 
 
 def archive_settings(settings: Settings) -> ArchiveSettings:
@@ -181,8 +205,9 @@ def build_application(settings: Settings) -> web.Application:
     telemetry = Telemetry()
 
     async def archive_context(application: web.Application) -> AsyncIterator[None]:
-        async with open_archive(settings) as opened, keep_up(opened.archive, settings):
+        async with open_archive(settings, begin=True) as opened, keep_up(opened.archive, settings):
             application[ARCHIVE] = opened.archive
+            application[NEW] = opened.new
             telemetry.add_source(lambda: store_samples(opened.counts))
             telemetry.add_source(lambda: [Sample("revision", opened.archive.revision, "Last log entry applied")])
             yield

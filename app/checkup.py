@@ -111,15 +111,24 @@ def check_codecs() -> Iterable[Finding]:
 
 def check_disk(place: str, folder: Path) -> Iterable[Finding]:
     """Whether a folder, or where it will be made, can be written and has room."""
-    nearest = folder.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
+    nearest = nearest_folder(folder)
+    if not nearest.is_dir():
+        yield Finding("disk", State.BAD, f"{place} {folder}: {nearest} is a file")
+        return
     if not os.access(nearest, os.W_OK):
         yield Finding("disk", State.BAD, f"{place} {folder}: no permission to write in {nearest}")
         return
     free = shutil.disk_usage(nearest).free
     state = State.ODD if free < _LITTLE_ROOM else State.GOOD
     yield Finding("disk", state, f"{place} {folder}: {readable_bytes(free)} free")
+
+
+def nearest_folder(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there already."""
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    return nearest
 
 
 def check_clock() -> Iterable[Finding]:

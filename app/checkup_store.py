@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from uuid import uuid4
 
-from app.checkup import Finding, State
+from app.checkup import Finding, State, nearest_folder
+from app.presence import has_archive
+from app.values import ConfigError
 from storage.objects.address import Address, Folder
 from storage.objects.checks import FOLDER, check_conditional_writes, check_shared_folder
 from storage.objects.contract import ObjectStore, StoreError
@@ -16,12 +20,40 @@ _CLOCK_SECONDS = 60.0
 """How far our clock may be from the store's; S3 itself refuses requests from 15 minutes on."""
 
 
-async def check_store(
-    opened: Callable[[], AbstractAsyncContextManager[ObjectStore]], address: Address
+async def check_address(
+    store: str, address: Address, opener: Callable[[Address], ObjectStore]
 ) -> AsyncIterator[Finding]:
+    """Whether there is an archive, and whether its store, or the place where it will be, can hold one."""
+    try:
+        there = await has_archive(address, opener)
+    except (ConfigError, StoreError) as error:
+        yield Finding("store", State.BAD, str(error))
+        return
+    if there:
+        yield Finding("store", State.GOOD, f"there is an archive in {store}")
+    else:
+        yield Finding("store", State.GOOD, f"no archive in {store}; it will be created by serve")
+    if isinstance(address, Folder) and not there:
+        # in a folder of their own, so that nothing is left where the archive will be
+        try:
+            probe = Path(tempfile.mkdtemp(prefix=".dicomlake-doctor-", dir=nearest_folder(address.path)))
+        except OSError as error:
+            yield Finding("store", State.BAD, f"{address.path} cannot be made: {error.strerror}")
+            return
+        try:
+            async for finding in _check_store(Folder(probe), opener):
+                yield finding
+        finally:
+            shutil.rmtree(probe, ignore_errors=True)
+    else:
+        async for finding in _check_store(address, opener):
+            yield finding
+
+
+async def _check_store(address: Address, opener: Callable[[Address], ObjectStore]) -> AsyncIterator[Finding]:
     """Whether the store can be reached, keeps conditional writes, and agrees about the time."""
     try:
-        async with opened() as store:
+        async with opener(address) as store:
             yield await _check_clock(store)
             yield _judged(
                 await check_conditional_writes(store),

@@ -34,6 +34,16 @@ class NodeDirTaken(Exception):
         self.path = path
 
 
+class NodeDirUnusable(Exception):
+    """The node folder cannot be made or written."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"the node folder {path} cannot be used: {error.strerror or error}; name another one with --node-dir"
+        )
+        self.path = path
+
+
 def default_node_dir(store: str, folder: Path | None) -> Path:
     """`.node` in the folder of a local store; for a bucket a folder in the user's cache, named by the store."""
     if folder is not None:
@@ -50,9 +60,13 @@ def node_name() -> str:
 
 @contextlib.contextmanager
 def claim(path: Path) -> Iterator[Path]:
-    """The folder, made if it is missing, for this process alone. Raises NodeDirTaken."""
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / LOCK).open("a", encoding="ascii") as lock:
+    """The folder, made if it is missing, for this process alone. Raises NodeDirTaken, NodeDirUnusable."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / LOCK).open("a", encoding="ascii")
+    except OSError as error:
+        raise NodeDirUnusable(path, error) from error
+    with lock:
         if fcntl is not None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from app.node import NodeDirTaken
+from app.node import NodeDirTaken, NodeDirUnusable
 from dicomweb.ports import ArchiveError
 
 
@@ -19,7 +19,7 @@ def run_async(work: Coroutine[Any, Any, int]) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(work)
-    except (NodeDirTaken, StoreError, LogError, ArchiveError) as error:
+    except (NodeDirTaken, NodeDirUnusable, StoreError, LogError, ArchiveError) as error:
         print(f"dicomlake: {error}", file=sys.stderr)
         return 2
 

@@ -16,7 +16,8 @@ NAME = "doctor"
 HELP = "check settings, store, ports, codecs, disk and clock"
 DESCRIPTION = """Check what an archive needs before it is started: that the settings can be used, that the store
 can be reached and keeps the promises the archive builds on (conditional writes among them), that the ports are
-free, codecs present, disk room left and the clock right. Writes a few small objects to the store and removes them.
+free, codecs present, disk room left and the clock right. Writes a few small objects to the store (where a folder
+does not exist yet, beside it) and removes them; begins no archive.
 
 Exit status: 0 all is well, 1 there are problems."""
 
@@ -48,8 +49,8 @@ async def _doctor(configured: Configured) -> int:
 
 async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     from app import checkup
-    from app.assembly import node_dir, open_bare_store, store_address
-    from app.checkup_store import check_store
+    from app.assembly import bare_store, node_dir, store_address
+    from app.checkup_store import check_address
     from storage.objects.address import Folder
 
     for finding in (*checkup.check_access(settings), *checkup.check_ports(settings), *checkup.check_codecs()):
@@ -60,5 +61,5 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
             yield finding
     for finding in (*checkup.check_disk("node_dir", node_dir(settings)), *checkup.check_clock()):
         yield finding
-    async for finding in check_store(lambda: open_bare_store(settings), address):
+    async for finding in check_address(settings.store, address, bare_store):
         yield finding

@@ -57,8 +57,10 @@ async def _ingest(arguments: argparse.Namespace, configured: Configured) -> int:
 
     settings = configured.settings
     progress = Progress(sys.stderr)
-    async with open_archive(settings, beside="commands") as opened:
+    async with open_archive(settings, beside="commands", begin=True) as opened:
         archive = opened.archive
+        if opened.new:
+            print(f"new archive in {settings.store}", file=sys.stderr, flush=True)
         state = node_dir(settings) / "ingest" / f"{archive.epoch}.done"
         if arguments.again:
             state.unlink(missing_ok=True)

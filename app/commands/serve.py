@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, configured: Configured) -> int:
 
 
 async def _serve(settings: Settings, *, samples: bool) -> int:
-    from app.assembly import ARCHIVE, FRONT, build_application
+    from app.assembly import ARCHIVE, FRONT, NEW, build_application
     from app.web.server import CannotListen, hear_of_end, listening, wait_for_end
 
     application = build_application(settings)
@@ -48,7 +48,7 @@ async def _serve(settings: Settings, *, samples: bool) -> int:
                 await store_samples(application[ARCHIVE])
             # heard before anybody is told that the server is there, who might end it at once
             told = hear_of_end()
-            _announce(settings, bound.url)
+            _announce(settings, bound.url, new=application[NEW])
             await wait_for_end(told)
             print("ending: finishing what is at work", file=sys.stderr, flush=True)
     except CannotListen as error:
@@ -57,7 +57,7 @@ async def _serve(settings: Settings, *, samples: bool) -> int:
     return 0
 
 
-def _announce(settings: Settings, url: str) -> None:
+def _announce(settings: Settings, url: str, *, new: bool) -> None:
     from app.about import version
     from app.cautions import cautions
 
@@ -65,6 +65,8 @@ def _announce(settings: Settings, url: str) -> None:
         print(f"dicomlake: note: {words}", file=sys.stderr, flush=True)
     base = settings.public_url or url + settings.url_prefix
     print(f"dicomlake {version()} serves {settings.store}")
+    if new:
+        print(f"  new archive in {settings.store}")
     print(f"  DICOMweb  {base}/dicom-web")
     print(f"  health    {base}/health/ready")
     print(f"  metrics   {base}/metrics")

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -59,15 +60,15 @@ async def listening(
         max_line_size=settings.limits.request_head_bytes,
         max_field_size=settings.limits.request_head_bytes,
     )
+    # before the application starts, which may begin an archive
+    await _check_port(settings)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.http_port, ssl_context=tls, backlog=_BACKLOG)
         try:
             await site.start()
         except OSError as error:
-            raise CannotListen(
-                f"cannot listen on {settings.host}:{settings.http_port}: {error.strerror}"
-            ) from error
+            raise _cannot_listen(settings, error) from error
         sweeping = asyncio.create_task(_sweep(runner, front().stalls))
         try:
             yield _bound(runner, settings, secure=tls is not None)
@@ -78,6 +79,27 @@ async def listening(
                 await sweeping
     finally:
         await runner.cleanup()
+
+
+async def _check_port(settings: Settings) -> None:
+    """Raise CannotListen if the port is taken or the address is not this machine's."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(settings.host or None, settings.http_port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                if os.name == "posix":
+                    # as the server does, else a port just left by one counts as taken
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+    except OSError as error:
+        raise _cannot_listen(settings, error) from error
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> CannotListen:
+    return CannotListen(f"cannot listen on {settings.host}:{settings.http_port}: {error.strerror or error}")
 
 
 def _bound(runner: web.AppRunner, settings: Settings, *, secure: bool) -> Bound:

@@ -152,6 +152,66 @@ def test_ingest_begun_again_goes_on_where_it_stopped(tmp_path: Path, discs: Path
     assert told["bytes_read"] > 0
 
 
+@pytest.mark.parametrize("command", [["verify"], ["undelete", "1"], ["purge", "1.2", "--yes"]])
+@pytest.mark.parametrize("made", [True, False])
+def test_only_serve_and_ingest_begin_an_archive(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], made: bool
+) -> None:
+    store = tmp_path / "store"
+    if made:
+        store.mkdir()
+
+    assert main([*command, "--store", str(store)]) == 2
+
+    assert f"there is no archive in {store}" in capsys.readouterr().err
+    assert [*tmp_path.rglob("*")] == ([store] if made else [])
+
+
+def test_ingest_says_that_it_begins_an_archive(
+    tmp_path: Path, discs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for new in (True, False):
+        ingest(tmp_path / "store", discs / "0.dcm")
+        assert (f"new archive in {tmp_path / 'store'}\n" in capsys.readouterr().err) is new
+
+
+@pytest.mark.parametrize("command", [["serve", "--http-port", "0"], ["ingest", "."], ["verify"], ["doctor"]])
+async def test_a_store_that_cannot_be_is_said_in_a_line(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    wrong = [
+        ("/proc/foo", "/proc/foo"),
+        (str(tmp_path / "file"), "is a file"),
+        ("/proc/self/fdinfo", "/proc/self"),
+    ]
+    for store, said in wrong:
+        ended = await run(*command, "--store", store)
+        assert ended.status == (1 if command == ["doctor"] else 2), store
+        assert said in ended.out + ended.err, store
+        assert "Traceback" not in ended.err, store
+
+
+async def test_a_node_folder_that_cannot_be_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    arguments = ("--store", str(tmp_path / "store"), "--node-dir", str(tmp_path / "file"), "--http-port", "0")
+    for command in (["serve"], ["ingest", str(tmp_path)]):
+        ended = await run(*command, *arguments)
+        assert ended.status == 2
+        assert ended.err.count("\n") == 1
+        assert "the node folder" in ended.err
+
+
+@pytest.mark.parametrize("store", ["s3:/lake", "S3//lake", "s3:lake"])
+def test_a_slip_in_an_address_does_not_become_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["serve", "--store", store]) == 2
+
+    assert "did you mean s3://lake?" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_ingest_stores_again_what_was_deleted_since(tmp_path: Path) -> None:
     store, report, one = tmp_path / "store", tmp_path / "report.json", tmp_path / "one.dcm"
     one.write_bytes(ct_slice(StudyInstanceUID=uid("deleted")))
@@ -246,7 +306,8 @@ def test_doctor_finds_all_well_on_a_new_folder(tmp_path: Path, capsys: pytest.Ca
     for topic in ("settings", "access", "ports", "codecs", "disk", "clock", "store"):
         assert f" {topic} " in out
     assert "conditional writes are honoured" in out
-    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+    assert "it will be created by serve" in out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,6 +108,13 @@ async def test_a_port_that_is_taken_and_a_node_folder_in_use_are_said_in_a_sente
     assert same_folder.status == 2
     assert "another dicomlake process uses the node folder" in same_folder.err
     assert "Traceback" not in same_port.err + same_folder.err
+    assert not (tmp_path / "other").exists()
+
+
+async def test_a_start_that_begins_an_archive_says_so(tmp_path: Path) -> None:
+    for new in (True, False):
+        async with server(tmp_path / "store") as running:
+            assert (f"new archive in {tmp_path / 'store'}\n" in running.told) is new
 
 
 async def test_an_open_address_without_credentials_is_refused_at_the_start(tmp_path: Path) -> None:
