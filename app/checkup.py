@@ -18,6 +18,7 @@ from app.config import Settings
 from app.progress import readable_bytes
 from app.values import ConfigError
 from app.web.hosts import is_loopback
+from app.web.tls import BadTls, tls_context
 
 _LITTLE_ROOM = 5_000_000_000
 """Bytes of free disk below which a warning is due."""
@@ -73,16 +74,15 @@ def check_access(settings: Settings) -> Iterable[Finding]:
 
 
 def check_ports(settings: Settings) -> Iterable[Finding]:
-    """Whether the ports can be listened on."""
-    for name, port in (("http_port", settings.http_port), ("dicom_port", settings.dicom_port)):
-        if not port:
-            yield Finding("ports", State.GOOD, f"{name} is 0: {'any free one' if name == 'http_port' else 'off'}")
-            continue
-        problem = _cannot_listen(settings.host, port)
-        if problem:
-            yield Finding("ports", State.BAD, f"{name}: cannot listen on {settings.host}:{port}: {problem}")
-        else:
-            yield Finding("ports", State.GOOD, f"{name}: {settings.host}:{port} is free")
+    """Whether the port can be listened on."""
+    port = settings.http_port
+    if not port:
+        yield Finding("ports", State.GOOD, "http_port is 0: any free one")
+    elif problem := _cannot_listen(settings.host, port):
+        yield Finding("ports", State.BAD, f"http_port: cannot listen on {settings.host}:{port}: {problem}")
+    else:
+        yield Finding("ports", State.GOOD, f"http_port: {settings.host}:{port} is free")
+    yield Finding("ports", State.GOOD, "dicom_port: DIMSE: not in this version; nothing will listen there")
 
 
 def _cannot_listen(host: str, port: int) -> str:
@@ -98,6 +98,17 @@ def _cannot_listen(host: str, port: int) -> str:
             "it is taken, perhaps by a server already running" if error.errno == errno.EADDRINUSE else str(error)
         )
     return ""
+
+
+def check_tls(settings: Settings) -> Iterable[Finding]:
+    """Whether the certificate and its key can be used, if there are any."""
+    try:
+        context = tls_context(settings.web)
+    except BadTls as error:
+        yield Finding("tls", State.BAD, str(error))
+        return
+    if context is not None:
+        yield Finding("tls", State.GOOD, f"certificate {settings.web.tls_certificate} and its key can be used")
 
 
 def check_codecs() -> Iterable[Finding]:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.config import Settings
+from app.config import Settings, WebSettings
 from app.values import ENVIRONMENT_PREFIX, ConfigError, SettingInfo, Value, all_settings, parse_value
 
 CONFIG_VARIABLE = "DICOMLAKE_CONFIG"
@@ -25,6 +25,8 @@ HASHED = "scrypt$"
 
 # Kubernetes gives every container such variables for each service, one called "dicomlake" included
 _INJECTED = re.compile(r"_(SERVICE_(HOST|PORT)|PORT_[0-9]+_(TCP|UDP))(_|$)")
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#]+/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,23 @@ def _from_environment(environment: Mapping[str, str], known: Mapping[str, Settin
     return found
 
 
+def _check_origins(web: WebSettings) -> None:
+    """Refuse what no browser would send as an origin (RFC 6454 6.1). Raises ConfigError."""
+    if "*" in web.cors_write_origins:
+        raise ConfigError(
+            "web.cors_write_origins: name each origin whose pages may store and delete; * is not taken"
+        )
+    for kind, entries in (("cors_origins", web.cors_origins), ("cors_write_origins", web.cors_write_origins)):
+        for entry in entries:
+            if entry != "*" and not _ORIGIN.fullmatch(entry):
+                scheme, _, rest = entry.rpartition("://")
+                meant = f"{scheme or 'https'}://{rest.partition('/')[0] or 'viewer.example.org'}"
+                raise ConfigError(
+                    f"web.{kind}: an origin is a scheme and a host, with its port if it has one; "
+                    f"did you mean {meant} instead of {entry}?"
+                )
+
+
 def _injected(variable: str, text: str) -> bool:
     return bool(_INJECTED.search(variable)) or text.startswith(("tcp://", "udp://"))
 
@@ -145,6 +164,7 @@ def _check(configured: Configured) -> None:
         raise ConfigError("public_url: expected a URL such as https://pacs.example.org, no slash at the end")
     if bool(settings.web.tls_certificate) != bool(settings.web.tls_key):
         raise ConfigError("web.tls_certificate and web.tls_key: both are needed, or none")
+    _check_origins(settings.web)
     plain = [entry for entry in settings.auth.users if not entry.partition(":")[2].startswith(HASHED)]
     if plain and not configured.origins["auth.users"].startswith("environment"):
         raise ConfigError(

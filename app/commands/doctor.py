@@ -53,7 +53,10 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     from app.checkup_store import check_address
     from storage.objects.address import Folder
 
-    for finding in (*checkup.check_access(settings), *checkup.check_ports(settings), *checkup.check_codecs()):
+    for check in (checkup.check_access, checkup.check_ports, checkup.check_tls):
+        for finding in check(settings):
+            yield finding
+    for finding in checkup.check_codecs():
         yield finding
     address = store_address(settings)
     if isinstance(address, Folder):

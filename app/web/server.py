@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from aiohttp import web
 from app.config import Settings
 from app.web.front import Front
 from app.web.stalls import Stalls
+from app.web.tls import BadTls, tls_context
 
 _LOG = logging.getLogger(__name__)
 _BACKLOG = 1024
@@ -51,7 +51,10 @@ async def listening(
 
     `front` is asked for once the application has started.
     """
-    tls = _tls_context(settings)
+    try:
+        tls = tls_context(settings.web)
+    except BadTls as error:
+        raise CannotListen(str(error)) from error
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -107,18 +110,6 @@ def _bound(runner: web.AppRunner, settings: Settings, *, secure: bool) -> Bound:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(settings.host, settings.host)
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return Bound(f"{'https' if secure else 'http'}://{host}:{port}", port)
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext | None:
-    if not settings.web.tls_certificate:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.web.tls_certificate, settings.web.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise CannotListen(f"the TLS certificate or its key cannot be used: {error}") from error
-    return context
 
 
 async def _drain(site: web.TCPSite, front: Front) -> None:

@@ -310,6 +310,11 @@ def test_doctor_finds_all_well_on_a_new_folder(tmp_path: Path, capsys: pytest.Ca
     assert list(tmp_path.iterdir()) == []
 
 
+def test_doctor_says_that_dimse_is_not_there_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--store", str(tmp_path / "store"), "--http-port", "0"]) == 0
+    assert "dicom_port: DIMSE: not in this version" in capsys.readouterr().out
+
+
 def test_doctor_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import socket
 
