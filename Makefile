@@ -12,7 +12,7 @@ STORE ?= ./dicomlake-data
 
 help:
 	@echo "make setup   make .venv with dicomlake and what its tests need"
-	@echo "make run     start the archive on $(STORE) with a small sample study"
+	@echo "make run     start the archive on $(STORE), with seven small sample studies if it is new"
 	@echo "make test    lint and all tests"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   how to measure"
@@ -22,10 +22,11 @@ setup: $(STAMP)
 # Made again when the project file changes; otherwise at no cost.
 $(STAMP): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make setup PYTHON=..."; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
-	touch $(STAMP)
+	@echo "making $(VENV) with dicomlake and what its tests need; this takes a minute or two"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $(STAMP)
 
 run: setup
 	$(BIN)/dicomlake serve --store $(STORE) --samples

@@ -1,4 +1,4 @@
-"""A small sample study: files that pydicom ships, and a phantom drawn here. Nothing is downloaded.
+"""Seven small sample studies: files that pydicom ships, and a phantom drawn here. Nothing is downloaded.
 
 Always the same bytes, so storing it twice changes nothing.
 """

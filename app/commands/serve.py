@@ -19,7 +19,7 @@ DESCRIPTION = """Start the archive and serve it over DICOMweb until SIGTERM or C
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Whether to begin with sample data."""
     parser.add_argument(
-        "--samples", action="store_true", help="store a small sample study first, if it is not there"
+        "--samples", action="store_true", help="store seven small sample studies first, if the archive is empty"
     )
 
 
@@ -42,7 +42,8 @@ async def _serve(settings: Settings, *, samples: bool) -> int:
     application = build_application(settings)
     try:
         async with listening(application, settings, lambda: application[FRONT]) as bound:
-            if samples:
+            # not into one that was used: who deleted a sample does not want it back at the next start
+            if samples and application[ARCHIVE].revision == 0:
                 from app.samples import store_samples
 
                 await store_samples(application[ARCHIVE])

@@ -7,7 +7,6 @@ import json
 import signal
 import ssl
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +14,7 @@ import pytest
 
 from tests.app.archives import RELATED, related
 from tests.app.processes import run, server
+from tests.build.certificates import make_certificate
 from tests.build.dicom import ct_slice, uid
 
 END_SECONDS = 10
@@ -178,6 +178,17 @@ async def test_samples_are_stored_once(tmp_path: Path) -> None:
             assert study["00201208"]["Value"] == [24]
 
 
+async def test_samples_that_were_deleted_do_not_come_back(tmp_path: Path) -> None:
+    async with server(tmp_path / "store", "--samples") as running, aiohttp.ClientSession() as client:
+        _, found = await get(client, running.dicomweb + "/studies")
+        assert len(json.loads(found)) == 7
+        for study in json.loads(found):
+            async with client.delete(f"{running.dicomweb}/studies/{study['0020000D']['Value'][0]}") as answer:
+                assert answer.status == 204
+    async with server(tmp_path / "store", "--samples") as running, aiohttp.ClientSession() as client:
+        assert json.loads((await get(client, running.dicomweb + "/studies"))[1] or b"[]") == []
+
+
 async def test_the_same_on_a_bucket(tmp_path: Path, s3_endpoint: str, bucket: str) -> None:
     data = ct_slice(SOPInstanceUID=uid("in a bucket"))
     (tmp_path / "one.dcm").write_bytes(data)
@@ -246,35 +257,12 @@ async def test_the_access_log_goes_to_stderr_and_names_no_patient(tmp_path: Path
     assert "4711X" not in text
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key, as PEM files."""
-    import ipaddress
+async def test_a_certificate_that_cannot_be_used_is_named_before_anything_is_begun(tmp_path: Path) -> None:
+    certificate, _ = make_certificate(tmp_path)
+    arguments = ("--web-tls-certificate", str(certificate), "--web-tls-key", str(certificate))
 
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
+    ended = await run("serve", "--store", str(tmp_path / "store"), "--http-port", "0", *arguments)
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "dicomlake test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    certificate_path, key_path = folder / "certificate.pem", folder / "key.pem"
-    certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return certificate_path, key_path
+    assert ended.status == 2
+    assert f"web.tls_key: {certificate} has no private key" in ended.err
+    assert not (tmp_path / "store").exists()
