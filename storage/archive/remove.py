@@ -67,8 +67,11 @@ class Remover:
         async def plan(number: int) -> Sequence[Event]:
             nonlocal removal
             removal = await self._catalog.removal(revision)
-            if removal is None or not removal.hidden:
-                raise NotStored(f"revision {revision} removed nothing that could be brought back")
+            if removal is None:
+                raise NotStored(f"revision {revision} is no removal")
+            if not removal.hidden:
+                why = "was undone already" if removal.undone else "hides nothing: all was stored again, or erased"
+                raise NotStored(f"the removal of revision {revision} {why}")
             return [self._event(Kind.RESTORED, removal.scope, door, peer, target=revision)]
 
         async def carry_out() -> Removal:

@@ -248,6 +248,11 @@ class Catalog:
         await self.flush()
         return await self._database.read(partial(history.read_removal, revision=revision))
 
+    async def removals(self) -> list[RemovalInfo]:
+        """The removals that could be undone, the last first."""
+        await self.flush()
+        return await self._database.read(history.read_removals)
+
     async def versions(self, scope: Scope) -> list[VersionRow]:
         """All versions in the scope, by key and log order."""
         await self._flush_study(scope.study)

@@ -48,6 +48,8 @@ class RemovalInfo:
     """Instances that it hides."""
     versions: tuple[str, ...]
     """The versions it hides whose bytes are still there."""
+    undone: bool
+    """Whether an undelete named it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,17 @@ def read_removal(cursor: DuckDBPyConnection, revision: int) -> RemovalInfo | Non
         versions = _hidden(cursor, scope, study_hash, revision)
         instances = {(one.key.series, one.key.instance) for one in versions}
         names = tuple(one.version for one in versions)
-        return RemovalInfo(revision, scope, from_microseconds(time), len(instances), names)
+        undone = bool(rows_of(cursor, "SELECT 1 FROM restorations WHERE target = ? LIMIT 1", [revision]))
+        return RemovalInfo(revision, scope, from_microseconds(time), len(instances), names, undone)
     return None
+
+
+def read_removals(cursor: DuckDBPyConnection) -> list[RemovalInfo]:
+    """The removals that hide instances whose bytes are still there, the last first."""
+    sql = f"""SELECT DISTINCT hidden_by FROM instances WHERE hidden_by > 0 AND standing = {Standing.HIDDEN}
+              ORDER BY hidden_by DESC"""
+    found = [read_removal(cursor, revision) for (revision,) in rows_of(cursor, sql)]
+    return [removal for removal in found if removal is not None]
 
 
 def _hidden(cursor: DuckDBPyConnection, scope: Scope, study_hash: int, revision: int) -> list[Instance]:

@@ -256,6 +256,27 @@ def test_ingest_refuses_by_name_a_file_it_was_given_that_is_no_dicom(
     assert f"{tmp_path / 'notes.txt'}: is not a DICOM file" in capsys.readouterr().out
 
 
+async def test_undelete_lists_what_can_be_undone_and_undoes_it_once(tmp_path: Path) -> None:
+    store, study = tmp_path / "store", uid("deleted")
+    for number in range(2):
+        data = ct_slice(StudyInstanceUID=study, SOPInstanceUID=uid(f"deleted {number}"), PatientName="Secret^Name")
+        (tmp_path / f"{number}.dcm").write_bytes(data)
+    assert (await run("ingest", "--store", str(store), str(tmp_path))).status == 0
+    assert (await run("undelete", "--store", str(store))).out == "no deletion can be undone\n"
+    async with open_archive(settings_of({"store": str(store)})) as opened:
+        removal = await opened.archive.remove(Scope(study), door="test", peer="")
+
+    listed = (await run("undelete", "--store", str(store))).out.splitlines()
+
+    revision = str(removal.revision)
+    assert listed[1].split()[0] == revision
+    assert listed[1].split()[3:] == ["2", "study", study]
+    assert (await run("undelete", revision, "--store", str(store))).out.startswith("brought back 2 instances")
+    again = await run("undelete", revision, "--store", str(store))
+    assert (again.status, again.err) == (2, f"dicomlake: the removal of revision {revision} was undone already\n")
+    assert (await run("undelete", "--store", str(store))).out == "no deletion can be undone\n"
+
+
 def test_ingest_says_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ingest(tmp_path / "store", tmp_path / "nowhere") == 2
     assert "there is no" in capsys.readouterr().err

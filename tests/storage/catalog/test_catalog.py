@@ -309,8 +309,11 @@ async def test_a_removal_tells_what_undelete_would_bring_back(catalog: Catalog) 
     assert (removal.scope, removal.hidden) == (Scope("1.1", "1.1.1"), 2)
     assert removal.versions == (first.version, second.version)
     assert removal.time == BEGIN + timedelta(minutes=5)
+    assert [(one.revision, one.undone) for one in await catalog.removals()] == [(2, False)]
     assert await catalog.removal(3) is None
     catalog.apply(entry(4, restore(2, removal.scope)))
+    assert await catalog.removals() == []
+    assert (await catalog.removal(2)).undone  # type: ignore[union-attr]  # it was there before
     assert (await catalog.removal(2)).hidden == 0  # type: ignore[union-attr]  # it was there before
     assert (await catalog.status(Scope("1.1"))).visible == 3
 
