@@ -4,6 +4,7 @@
     dicom/<2 hex>/<study>/<series>/<sop>~<version>.dcm       a DICOM object
     dicom/<2 hex>/<study>/<series>/<sop>~<version>.head      its header, if over 1 MB (zstd of DICOM JSON)
     log/<epoch>/<20 digits>.arrow                            an entry of the log
+    log/<epoch>/<20 digits>.torn                             an empty entry in place of one torn by a crash
     removed/<2 hex>/<study>/<epoch>~<20 digits>~<8 digits>.json   that a removal happened, for a rebuild
     instances/                                               the checkpoint, a Delta Lake table
 
@@ -74,6 +75,11 @@ def parse_entry_key(name: str) -> tuple[str, int] | None:
     if len(parts) != 3 or parts[0] != "log" or not parts[2].endswith(".arrow"):
         return None
     return parts[1], int(parts[2].removesuffix(".arrow"))
+
+
+def torn_key(epoch: str, number: int) -> str:
+    """Key of what is read in place of a log entry that a crash tore."""
+    return f"{LOG}{epoch}/{number:020d}.torn"
 
 
 def removed_key(study: str, epoch: str, number: int, ordinal: int) -> str:

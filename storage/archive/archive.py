@@ -38,6 +38,7 @@ from storage.frames.inflated import InflatedCopies
 from storage.log.checkpoint import Checkpoint
 from storage.log.errors import LogError
 from storage.log.journal import Journal
+from storage.log.torn import set_aside_torn_tail
 from storage.objects.contract import ObjectStore
 
 _LOG = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class LakeArchive:
         with contextlib.suppress(LogError):
             # A damaged entry is met again by the follower, which knows what to do about it.
             await load_checkpoint(self.journal, self.catalog, self.checkpoint, short_log=settings.short_log)
+        await set_aside_torn_tail(self.journal, self.catalog.applied)
         self.committer = Committer(self.journal, self.catalog, node=self.node, policy=settings.duplicates)
         with contextlib.suppress(Unavailable):
             # A damaged entry leaves the archive readable as of the one before; `health` says so.

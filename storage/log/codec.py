@@ -59,7 +59,8 @@ def encode_entry(entry: Entry) -> bytes:
         zip(_STORED_NAMES, zip(*map(_stored_values, entry.events), strict=True), strict=False)
     )
     rows = len(entry.events)
-    arrays = {name: _array(values, TYPES[name]) for name, values in columns.items() if values.count(None) < rows}
+    told = {name: values for name, values in columns.items() if values.count(None) < rows or not rows}
+    arrays = {name: _array(values, TYPES[name]) for name, values in told.items()}
     schema = pa.schema([(name, TYPES[name]) for name in arrays], metadata=_facts(entry))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:

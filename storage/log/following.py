@@ -8,6 +8,7 @@ from dataclasses import dataclass
 _BATCH_ENTRIES = 32
 _BATCH_BYTES = 4 << 20
 """Bytes as stored; what is read grows about tenfold when it is unpacked."""
+_TORN_ZEROS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,8 @@ def plan_batches(
         size += entry.size
     if batch:
         yield batch
+
+
+def looks_torn(data: bytes) -> bool:
+    """Whether these bytes of an entry may be what a power cut left: none, or zeros at the end."""
+    return not data.strip(b"\0") or data.endswith(bytes(_TORN_ZEROS))

@@ -20,17 +20,18 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
 import pyarrow as pa
 
-from storage.layout import LOG, entry_key, parse_entry_key
+from storage.layout import LOG, entry_key, parse_entry_key, torn_key
 from storage.log.codec import decode_batch, decode_entry, encode_entry
 from storage.log.errors import DamagedEntry, OutcomeUnknown, TooNew
 from storage.log.events import Entry, Event
-from storage.log.following import Listed, plan_batches
+from storage.log.following import Listed, looks_torn, plan_batches
 from storage.log.format import ArchiveFormat, open_format
 from storage.objects.contract import (
     ObjectExists,
@@ -268,11 +269,18 @@ class Journal:
         return found
 
     async def fetch_bytes(self, number: int) -> bytes | None:
-        """The object of an entry as it is stored, None if it is not there."""
+        """The object of an entry as it is stored, or the one in its place if a crash tore it (see `torn`).
+
+        None if it is not there.
+        """
         try:
-            return await self.store.get(entry_key(self.epoch, number))
+            data = await self.store.get(entry_key(self.epoch, number))
         except ObjectMissing:
             return None
+        if looks_torn(data):
+            with suppress(ObjectMissing):
+                return await self.store.get(torn_key(self.epoch, number))
+        return data
 
     async def _fetch(self, number: int) -> Entry | None:
         data = await self.fetch_bytes(number)
