@@ -9,10 +9,12 @@ Exit status: 0 done, 1 done but something is wrong (the output says what), 2 not
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from app.commands import doctor, hash_password, ingest, purge, serve, show_config, undelete, verify, version
 from app.flags import add_setting_flags, given_flags
@@ -28,6 +30,8 @@ class Command(Protocol):
     NAME: str
     HELP: str
     DESCRIPTION: str
+    SETTINGS: tuple[str, ...]
+    """Settings and groups of them that its help tells of; the others are taken as well."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what the command takes beside the settings."""
@@ -45,8 +49,7 @@ COMMANDS: tuple[Command, ...] = cast(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = make_parser()
-    said = parser.parse_args(arguments)
+    said = _parse(make_parser(), arguments)
     try:
         configured = read_settings(given_flags(said), os.environ, said.config)
         status: int = said.run(said, configured)
@@ -62,9 +65,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what was perhaps meant, and the usage only where it helps."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with 2."""
+        wrong = re.search(r"invalid choice: '([^']*)'", message)
+        names = [command.NAME for command in COMMANDS]
+        if wrong and "COMMAND" in message:
+            message = f"no command is called {wrong[1]}{_hint(wrong[1], names)}; there are {', '.join(names)}"
+        self.exit(USAGE, f"dicomlake: {message}\n`{self.prog} --help` says more\n")
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    said, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        _refuse(said.parser, unknown[0])
+    return said
+
+
+def _refuse(command: argparse.ArgumentParser, unknown: str) -> NoReturn:
+    if not unknown.startswith("-"):
+        command.error(f"{unknown} is one argument too many")
+    flags = [flag for action in command._actions for flag in action.option_strings]
+    command.error(f"no option is called {unknown}{_hint(unknown.partition('=')[0], flags)}")
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The whole command line with its help."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="dicomlake",
         description="A DICOMweb archive for medical images, on a folder or a bucket.",
         epilog="`dicomlake COMMAND --help` says more. Begin with: dicomlake serve --store ./dicomlake-data",
@@ -80,8 +114,8 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_arguments(one)
         # the settings are listed below, by group; in the usage line they would drown the rest
         one.usage = one.format_usage().removeprefix("usage: ").strip() + " [SETTINGS]"
-        add_setting_flags(one)
-        one.set_defaults(run=command.run)
+        add_setting_flags(one, command.SETTINGS)
+        one.set_defaults(run=command.run, parser=one)
     return parser
 
 

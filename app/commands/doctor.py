@@ -6,6 +6,7 @@ import argparse
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from app.flags import COMMON
 from app.sources import Configured
 
 if TYPE_CHECKING:
@@ -20,6 +21,16 @@ free, codecs present, disk room left and the clock right. Writes a few small obj
 does not exist yet, beside it) and removes them; begins no archive.
 
 Exit status: 0 all is well, 1 there are problems."""
+SETTINGS: tuple[str, ...] = (
+    *COMMON,
+    "host",
+    "http_port",
+    "dicom_port",
+    "web.tls_certificate",
+    "web.tls_key",
+    "trusted_proxies",
+    "public_url",
+)
 
 _MARKS = {"ok": "ok       ", "warning": "warning  ", "problem": "PROBLEM  "}
 

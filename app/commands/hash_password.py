@@ -12,6 +12,7 @@ NAME = "hash-password"
 HELP = "make the entry of a user for the setting auth.users"
 DESCRIPTION = """Ask for a password (or read it from standard input) and print `name:hash`
 for the setting auth.users. The password itself is stored nowhere."""
+SETTINGS: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

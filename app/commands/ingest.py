@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.flags import COMMON
 from app.sources import Configured
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ DICOMDIR. Begun again, it goes on where it stopped. It may run while a server se
 
 Exit status: 0 everything is in the archive, 1 something was refused, or a file that you named is not DICOM (the
 report says what and why)."""
+SETTINGS: tuple[str, ...] = (*COMMON, "duplicates", "limits.zip_ratio", "cache.intake_bytes")
 
 _NAMED = 20
 

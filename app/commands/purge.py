@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from app.flags import COMMON
 from app.scopes import add_scope_arguments, scope_of
 from app.sources import Configured
 from dicomweb.model.keys import Scope
@@ -14,6 +15,7 @@ HELP = "erase a study, series or instance for good"
 DESCRIPTION = """Erase a study, series or instance for good: its bytes, those of its former versions, and its
 header wherever the log holds it. UIDs, times and digests stay, as a record that it was there and was erased.
 This cannot be undone. A deletion over DICOMweb can; see `dicomlake undelete`."""
+SETTINGS: tuple[str, ...] = COMMON
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from app.config import Settings
+from app.flags import ALL
 from app.sources import Configured
 
 NAME = "serve"
@@ -14,6 +15,7 @@ DESCRIPTION = """Start the archive and serve it over DICOMweb until SIGTERM or C
 
   dicomlake serve --store ./dicomlake-data
   dicomlake serve --store s3://BUCKET/PREFIX --s3-endpoint https://s3.example.org"""
+SETTINGS: tuple[str, ...] = ALL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from app.flags import COMMON
 from app.sources import Configured
 from app.values import all_settings, shown
 
@@ -11,6 +12,7 @@ NAME = "show-config"
 HELP = "print every setting, its value and where it came from"
 DESCRIPTION = """Print every setting as a line of TOML, with where its value came from; secrets are masked.
 The output can be used as a settings file, the secrets apart."""
+SETTINGS: tuple[str, ...] = COMMON
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from app.flags import COMMON
 from app.sources import Configured
 
 NAME = "undelete"
@@ -15,6 +16,7 @@ store shows it within a second or so.
 
   dicomlake undelete --store ./dicomlake-data
   dicomlake undelete 42 --store ./dicomlake-data"""
+SETTINGS: tuple[str, ...] = COMMON
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from app.flags import COMMON
 from app.scopes import add_scope_arguments, scope_of
 from app.sources import Configured
 from dicomweb.model.keys import Level, Scope
@@ -24,6 +25,7 @@ DESCRIPTION = """Read every stored object, or those of one study, series or inst
 with what the log says was stored. Changes nothing.
 
 Exit status: 0 all are as they were stored, 1 some are not (each is named)."""
+SETTINGS: tuple[str, ...] = COMMON
 
 _AT_ONCE = 8
 _PAGE = 1000

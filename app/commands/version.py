@@ -9,6 +9,7 @@ from app.sources import Configured
 NAME = "version"
 HELP = "print the version"
 DESCRIPTION = "Print the version of this program and of the Python it runs on."
+SETTINGS: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -52,7 +52,7 @@ def discs(tmp_path: Path) -> Path:
 
 
 def test_every_command_has_help_a_stranger_understands(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("serve", "ingest", "undelete", "purge", "verify", "show-config", "doctor", "version"):
+    for command in ("serve", "ingest", "undelete", "purge", "verify", "show-config", "doctor"):
         with pytest.raises(SystemExit) as ended:
             make_parser().parse_args([command, "--help"])
         assert ended.value.code == 0
@@ -62,8 +62,51 @@ def test_every_command_has_help_a_stranger_understands(capsys: pytest.CaptureFix
         assert len(text.split("settings:")[0]) > 150
 
 
-async def test_an_unknown_command_or_setting_ends_with_2_and_a_hint() -> None:
-    assert (await run("serv")).status == 2
+def test_only_the_help_of_serve_tells_of_all_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    def helped(command: str) -> str:
+        with pytest.raises(SystemExit):
+            make_parser().parse_args([command, "--help"])
+        return capsys.readouterr().out
+
+    assert "--limits-body-bytes" in helped("serve")
+    for command in ("ingest", "undelete", "purge", "verify", "doctor", "show-config"):
+        text = helped(command)
+        assert "--limits-body-bytes" not in text
+        assert "dicomlake serve --help" in text
+        for flag in ("--store", "--s3-endpoint", "--node-dir", "--config", "--log-level"):
+            assert flag in text, command
+    # and takes them nevertheless
+    assert main(["show-config", "--limits-body-bytes", "10GB"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serv"], "no command is called serv; did you mean serve?"),
+        (["serve", "--prot", "80"], "no option is called --prot"),
+        (["serve", "--http-prot=80"], "no option is called --http-prot=80; did you mean --http-port?"),
+        (["ingest", ".", "--reprot", "x"], "no option is called --reprot; did you mean --report?"),
+        (["undelete", "1", "2"], "2 is one argument too many"),
+        (["undelete", "one"], "invalid int value: 'one'"),
+        (["ingest"], "the following arguments are required: PATH"),
+        (["purge", "1.2.3 4"], "a UID has 1 to 64 digits"),
+    ],
+)
+def test_what_the_command_line_does_not_know_is_told_with_what_was_perhaps_meant(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    try:
+        status: object = main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+
+    err = capsys.readouterr().err
+    assert status == 2
+    assert err.startswith("dicomlake: ")
+    assert said in err
+
+
+async def test_an_unknown_setting_ends_with_2_and_a_hint() -> None:
 
     ended = await run("version", extra={"DICOMLAKE_STOR": "/tmp"})
 
