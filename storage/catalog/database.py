@@ -29,6 +29,9 @@ _LOG = logging.getLogger(__name__)
 _FILE = "catalog.duckdb"
 _LOCK = "lock"
 _DAMAGED = "damaged"
+_LARGEST_WAL = "128MB"
+_WORTH_A_CHECKPOINT = 1 << 20
+"""Bytes of the write-ahead log."""
 
 Result = TypeVar("Result")
 
@@ -100,6 +103,16 @@ class Database:
         """The result of `work`, called in the thread for what may take seconds."""
         return await self._run(self._slow, work)
 
+    async def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file, if there is much of it."""
+        log = self._folder / f"{_FILE}.wal"
+
+        def fold(connection: DuckDBPyConnection) -> None:
+            if log.exists() and log.stat().st_size > _WORTH_A_CHECKPOINT:
+                connection.execute("CHECKPOINT")
+
+        await self.write(fold)
+
     async def _run(self, lane: ThreadPoolExecutor, work: Callable[[DuckDBPyConnection], Result]) -> Result:
         if self._closed:
             raise CatalogClosed("the catalog of this node is closed")
@@ -152,6 +165,8 @@ class Database:
                 "memory_limit": self._settings.memory,
                 "temp_directory": str(self._folder / "tmp"),
                 "preserve_insertion_order": False,
+                # A checkpoint holds up who waits for a batch: it is made in quiet moments (`checkpoint`).
+                "wal_autocheckpoint": _LARGEST_WAL,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             },

@@ -18,6 +18,8 @@ from storage.catalog.writer import Writer
 
 _LOG = logging.getLogger(__name__)
 _RETRY_SECONDS = 5.0
+_QUIET_SECONDS = 2.0
+"""After so long without a batch DuckDB may fold its write-ahead log into its file, which takes a while."""
 
 
 class Flusher:
@@ -36,6 +38,8 @@ class Flusher:
         self._settings = settings
         self._timer: asyncio.TimerHandle | None = None
         self._batch: asyncio.Task[None] | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     def schedule(self) -> None:
         """See to it that what is pending is written in time."""
@@ -77,6 +81,7 @@ class Flusher:
         if (error := batch.exception()) is None:
             self.problem = ""
             self.schedule()
+            self._rest()
             return
         if not self.problem:
             _LOG.error("pending rows cannot be written; they are tried again", exc_info=error)
@@ -88,13 +93,23 @@ class Flusher:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
 
+    def _rest(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+        self._resting = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._tidy)
+
+    def _tidy(self) -> None:
+        self._resting = None
+        self._tidying = asyncio.get_running_loop().create_task(self._database.checkpoint())
+
     async def close(self) -> None:
         """Write what is pending, if it can be."""
-        if self._timer is not None:
-            self._timer.cancel()
         try:
             await self.flush()
         except Exception as error:
             _LOG.warning("the catalog is closed before it holds everything (%s)", type(error).__name__)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._resting):
+            if timer is not None:
+                timer.cancel()
+        if self._tidying is not None:
+            await asyncio.gather(self._tidying, return_exceptions=True)
