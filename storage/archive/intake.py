@@ -32,7 +32,7 @@ from storage.archive.judge import Candidate, Known, is_duplicate, same_bytes
 from storage.archive.settings import ArchiveSettings
 from storage.catalog.catalog import Catalog
 from storage.log.events import StoredVersion
-from storage.objects.contract import ObjectStore, StoreError, StoreFull, Upload
+from storage.objects.contract import ObjectMissing, ObjectStore, StoreError, StoreFull, Upload
 
 _LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -107,6 +107,32 @@ class Intake:
     async def known(self, key: InstanceKey) -> Known:
         """What the log says of a key by now."""
         return (await known_states(self._catalog, {key})).get(key, Known())
+
+    async def copy_of(self, stored: StoredVersion) -> str:
+        """Key of the visible object that holds the same data set, empty if there is none any more."""
+        states = await self._catalog.known({stored.key})
+        for version, digest, syntax in states[stored.key].visible:
+            if (digest, syntax) == same_bytes(stored):
+                return layout.object_key(stored.key, version)
+        return ""
+
+    async def take_again(self, candidate: Candidate, origin: Origin) -> Taken | None:
+        """Take in, from the stored bytes it repeats, an instance that has ceased to be a duplicate since it came.
+
+        None if those bytes are gone. Raises StoreError.
+        """
+        share = Share(self.budget)
+        try:
+            await share.grow(candidate.stored.size)
+            share.enough()
+            data = await self.store.get(candidate.copy_of)
+        except ObjectMissing:
+            share.give()
+            return None
+        except BaseException:
+            share.give()
+            raise
+        return await WholeInstance(self, data, share, origin).take(look=False)
 
     async def put_header(self, stored: StoredVersion, written: list[str]) -> StoredVersion:
         """A header too large for a row goes to an object of its own."""
@@ -183,15 +209,15 @@ class WholeInstance:
         self._share = share
         self._origin = origin
 
-    async def take(self) -> Taken:
-        """Look through it and write it, unless it is there already. Raises StoreError."""
+    async def take(self, *, look: bool = True) -> Taken:
+        """Look through it and write it, with `look` unless it is there already. Raises StoreError."""
         try:
-            return await self._take()
+            return await self._take(look)
         finally:
             self._data = b""
             self._share.give()
 
-    async def _take(self) -> Taken:
+    async def _take(self, look: bool) -> Taken:
         intake, data, version = self._intake, self._data, fresh_id()
         try:
             found: Inspected = await intake.run(lambda: inspect_whole(data, version, intake.settings.limits))
@@ -203,8 +229,8 @@ class WholeInstance:
         if refusal := outside(stored, self._origin.expect):
             return refusal
         candidate = Candidate(stored, self._origin.door, self._origin.peer, found.warnings, found.warned_tags)
-        if is_duplicate(same_bytes(stored), await intake.known(stored.key), intake.settings.duplicates):
-            candidate.written = False
+        if look and is_duplicate(same_bytes(stored), await intake.known(stored.key), intake.settings.duplicates):
+            candidate.written, candidate.copy_of = False, await intake.copy_of(stored)
             return Taken(candidate)
         written: list[str] = []
         try:

@@ -40,6 +40,8 @@ class Candidate:
     """Tags of the attributes that the warnings are about."""
     written: bool = True
     """False if it was known as a duplicate when it came, so that no object was written."""
+    copy_of: str = ""
+    """Key of the stored object whose data set it repeats, if it was not written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from dicomweb.ports import Unavailable
 from storage.archive.committer import Committer
 from storage.archive.intake import Intake, Origin, Taken, WholeInstance, out_of_room
 from storage.archive.judge import Verdict
+from storage.archive.works import StoreResult
 from storage.objects.contract import ObjectStore, StoreError, StoreFull
 
 
@@ -77,6 +78,10 @@ class LakeSubmission:
             # only where no entry was written: where that is in doubt, it is Unavailable, and nothing is deleted
             await self._intake.discard(keys)
             return [_no_room(one) for one in taken]
+        return await self._answers(taken, result)
+
+    async def _answers(self, taken: Sequence[Taken], result: StoreResult | None) -> Sequence[Receipt]:
+        """A receipt each; what was written for nothing is deleted."""
         verdicts = iter(result.verdicts if result else ())
         receipts: list[Receipt] = []
         unwanted: list[str] = []
@@ -85,11 +90,34 @@ class LakeSubmission:
                 receipts.append(one.refusal or _nothing())
                 continue
             verdict = next(verdicts)
+            if verdict.outcome is Outcome.REFUSED and one.candidate.copy_of:
+                receipts.append(await self._once_more(one, verdict))
+                continue
             receipts.append(_receipt(one, verdict, result.revision if result else 0))
             if not verdict.makes_row:
                 unwanted.extend(one.keys)
         await self._intake.discard(unwanted)
         return receipts
+
+    async def _once_more(self, taken: Taken, refusal: Verdict) -> Receipt:
+        """Store an instance that was a duplicate when it came and is none any more, from the bytes it repeats.
+
+        So it goes when one request holds two versions of an instance and the archive the second, or when another
+        sender replaces or removes what this one repeats.
+        """
+        assert taken.candidate is not None
+        again = await self._intake.take_again(taken.candidate, self._origin)
+        if again is None or again.candidate is None:
+            return _receipt(taken, refusal, 0)
+        await self._store.settle(again.keys)
+        try:
+            result = await self._committer.submit([again.candidate])
+        except StoreFull:
+            await self._intake.discard(again.keys)
+            return _no_room(again)
+        if not result.verdicts[0].makes_row:
+            await self._intake.discard(again.keys)
+        return _receipt(again, result.verdicts[0], result.revision)
 
     async def __aenter__(self) -> Self:
         return self

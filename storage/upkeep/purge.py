@@ -1,8 +1,8 @@
 """Bytes that go for good: by lawful erasure, or when retention ends.
 
 The order is what makes it safe to be interrupted anywhere: first the log says PURGED, so that no reader trusts
-the bytes any more; then the objects go; then, for an erasure, headers are blanked in the log's entries. Each step
-may be repeated, and a second `purge` of the same scope finishes what a first one left.
+the bytes any more; then the objects go; then, for an erasure, headers are blanked in the log's entries and the table
+is made anew. Each step may be repeated, and a second `purge` of the same scope finishes what a first one left.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dicomweb.model.keys import Scope
-from dicomweb.ports import NotStored
+from dicomweb.ports import NotStored, Unavailable
 from storage import layout
 from storage.archive.archive import LakeArchive
 from storage.archive.identifiers import fresh_id
@@ -20,6 +20,7 @@ from storage.archive.works import ChangeResult
 from storage.catalog.history import VersionRow
 from storage.catalog.projection import Standing
 from storage.log.codec import encode_entry
+from storage.log.errors import LogError
 from storage.log.events import Entry, Event, Kind
 
 
@@ -45,6 +46,7 @@ async def purge(archive: LakeArchive, scope: Scope, *, peer: str = "") -> Purged
     done = await mark_purged(archive, versions, peer=peer, detail="erasure")
     await delete_objects(archive, versions)
     await _blank_entries(archive, versions)
+    await _renew_table(archive)
     return Purged(done.revision if done.events else 0, len(versions))
 
 
@@ -93,6 +95,20 @@ async def delete_objects(archive: LakeArchive, versions: Sequence[VersionRow]) -
         instance = version.instance
         await archive.store.delete(layout.object_key(instance.key, instance.version))
         await archive.store.delete(layout.header_key(instance.key, instance.version))
+
+
+async def _renew_table(archive: LakeArchive) -> None:
+    """Make the checkpoint table anew from the log, now without what was erased.
+
+    Changing rows would not do: files that were replaced, and the least and greatest values in the table's own log,
+    would go on telling what they held.
+    """
+    if archive.checkpoint is None:
+        return
+    try:
+        await archive.checkpoint.rebuild()
+    except LogError as error:
+        raise Unavailable("the checkpoint table could not be made anew; purge once more") from error
 
 
 async def _blank_entries(archive: LakeArchive, versions: Sequence[VersionRow]) -> None:

@@ -311,3 +311,15 @@ async def test_a_long_submission_is_committed_in_parts_and_answered_in_order(
         receipts = await store_files(archive, *(slice_of(n) for n in range(1, 11)))
         assert [r.key for r in receipts] == [key_of(n) for n in range(1, 11)]
         assert archive.revision >= 1
+
+
+async def test_two_versions_in_one_request_beside_the_second_one_stored_are_both_taken(
+    archive: LakeArchive,
+) -> None:
+    first, second = slice_of(), slice_of(PatientID="other")
+    for data in (first, second):
+        await store_files(archive, data)
+    receipts = await store_files(archive, first, second)
+    assert [r.outcome for r in receipts] == [Outcome.REPLACED, Outcome.REPLACED]
+    assert await read_whole(archive, await archive.find_instance(key_of())) == second
+    assert [r.outcome for r in await store_files(archive, first, second)] == [Outcome.REPLACED, Outcome.REPLACED]

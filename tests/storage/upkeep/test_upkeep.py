@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.outcome import Outcome
@@ -14,6 +17,10 @@ from dicomweb.ports import Gone, NotStored
 from storage import layout
 from storage.archive.archive import LakeArchive
 from storage.archive.identifiers import fresh_id
+from storage.log.checkpoint import Checkpoint
+from storage.objects.address import Folder
+from storage.objects.contract import ObjectStore
+from storage.objects.local import LocalStore
 from storage.objects.memory import MemoryStore
 from storage.upkeep.purge import purge
 from storage.upkeep.retention import expire
@@ -48,19 +55,16 @@ async def keys(store: MemoryStore, prefix: str = layout.DICOM) -> list[str]:
     return [info.key async for info in store.list(prefix)]
 
 
-async def contents(store: MemoryStore) -> bytes:
-    return b"".join([await store.get(key) for key in await keys(store, "")])
-
-
 async def test_a_purge_takes_bytes_and_names_from_the_store_and_leaves_the_rest(
     archive: LakeArchive, store: MemoryStore, tmp_path: Path
 ) -> None:
     await store_files(archive, slice_of(1, PatientName=SECRET), slice_of(2))
     await store_files(archive, slice_of(1, PatientName=SECRET + "^Second"))
+    assert SECRET.encode() in await everything(store)
     purged = await purge(archive, key_of(1).scope)
     assert purged.versions == 2
     assert len(await keys(store)) == 1
-    assert SECRET.encode() not in await contents(store)
+    assert SECRET.encode() not in await everything(store)
     with pytest.raises(Gone):
         await archive.find_instance(key_of(1))
     assert await read_whole(archive, await archive.find_instance(key_of(2))) == slice_of(2)
@@ -68,6 +72,32 @@ async def test_a_purge_takes_bytes_and_names_from_the_store_and_leaves_the_rest(
         with pytest.raises(Gone):
             await fresh.find_instance(key_of(1))
         assert len(await fresh.find_instances(Scope(uid("study")))) == 1
+
+
+async def test_a_purge_leaves_nothing_in_the_table_either(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    async with LocalStore(root) as store:
+        checkpoint = Checkpoint(store, Folder(root))
+        async with LakeArchive(store, node="a", node_dir=tmp_path / "a", checkpoint=checkpoint) as archive:
+            await store_files(archive, slice_of(1, PatientName=SECRET), slice_of(2))
+            await checkpoint.fold()
+            assert SECRET.encode() in await everything(store)
+            await purge(archive, key_of(1).scope)
+            assert SECRET.encode() not in await everything(store)
+            assert (await checkpoint.last_folded()) == archive.revision
+
+
+async def everything(store: ObjectStore) -> bytes:
+    """All objects, tables with their columns unpacked."""
+    found = []
+    async for info in store.list():
+        data = await store.get(info.key)
+        found.append(data)
+        if info.key.endswith(".parquet"):
+            found.append(str(pq.read_table(pa.BufferReader(data)).to_pylist()).encode())
+        elif info.key.endswith(".arrow"):
+            found.append(zstandard.decompress(data))
+    return b"".join(found)
 
 
 async def test_a_purged_instance_can_be_stored_again(archive: LakeArchive) -> None:
