@@ -88,7 +88,7 @@ def is_duplicate(data_set: Bytes, known: Known, policy: Duplicates) -> bool:
 
 
 def verdict_of(candidate: Candidate, known: Known, policy: Duplicates) -> Verdict:
-    """Stored, replaced, kept, duplicate or refused (DESIGN section 3, Duplicates)."""
+    """Stored, replaced, kept, duplicate or refused, as `Duplicates` says."""
     if is_duplicate(same_bytes(candidate.stored), known, policy):
         return Verdict(Outcome.DUPLICATE)
     if known.current is not None and policy is Duplicates.REJECT:

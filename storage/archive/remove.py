@@ -1,7 +1,7 @@
 """Removal and undelete: one row for a whole scope, however many instances it hides.
 
-Each removal also leaves a small object under `removed/`, so that a rebuild from the objects alone honours it
-(DESIGN section 4, rule 9). It is written after the commit and before the answer, and deleted by an undelete.
+Each removal also leaves a small object under `removed/`, so that a rebuild from the objects alone can honour it.
+It is written after the commit and before the answer, and deleted by an undelete.
 """
 
 from __future__ import annotations

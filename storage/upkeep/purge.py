@@ -1,8 +1,8 @@
 """Bytes that go for good: by lawful erasure, or when retention ends.
 
 The order is what makes it safe to be interrupted anywhere: first the log says PURGED, so that no reader trusts
-the bytes any more; then the objects go; then, for an erasure, headers are blanked in the log's entries and the table
-is made anew. Each step may be repeated, and a second `purge` of the same scope finishes what a first one left.
+the bytes any more; then the objects go; then, for an erasure, headers are blanked in the log's entries and the
+table is made anew. Each step may be repeated: a second `purge` of the same scope finishes what a first one left.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Objects that no log entry names: what interrupted writers left behind.
 
-Nothing is deleted by age alone (DESIGN section 4, rule 3). An object is condemned in the log first; from then on
+Nothing is deleted by age alone. An object is condemned in the log first; from then on
 no entry may name it, since every writer must have seen the condemnation before it commits. After a grace the log
 is read to its tail once more, and only what is still named by nobody goes.
 

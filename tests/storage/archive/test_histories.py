@@ -1,6 +1,6 @@
 """Random histories of several nodes on one store that is slow and fails, held against a model of a few lines.
 
-The log says what happened; the model plays it through by the rules of DESIGN section 3, the plainest way. What
+The log says what happened; the model plays it through the plainest way. What
 must hold: every acknowledgement is in the log, every node shows what the model shows, every object that the log
 names is there, and no version exists twice. What was answered with an error is whole or absent.
 """

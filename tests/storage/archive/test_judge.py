@@ -1,4 +1,4 @@
-"""What becomes of an instance, for each policy and each thing the log may know (DESIGN section 3, Duplicates)."""
+"""What becomes of an instance, for each policy and each thing the log may know."""
 
 from __future__ import annotations
 
