@@ -149,6 +149,8 @@ class Plan:
     """Tags that are told from headers."""
     everything: bool
     """Whether the header is told whole."""
+    narrowing: tuple[str, ...]
+    """Names of keys that were not used and would leave less to be read."""
 
     def keys(self, more: Sql = TRUE) -> Sql:
         """What stands behind SELECT to find the matches in order; `more` must hold too."""
@@ -168,11 +170,6 @@ class Plan:
 
     def _where(self, more: Sql) -> Sql:
         return self.where if more is TRUE else all_of([self.where, more])
-
-    @property
-    def narrowing(self) -> tuple[str, ...]:
-        """Names of keys that would leave less to be read."""
-        return tuple(NARROWING.values())
 
 
 def plan_query(query: Query, extra: Collection[str] = ()) -> Plan:
@@ -202,6 +199,7 @@ def plan_query(query: Query, extra: Collection[str] = ()) -> Plan:
         _parents(tell, query.level),
         from_header,
         query.include_all,
+        tuple(name for tag, name in NARROWING.items() if all(match.path != (tag,) for match in query.matches)),
     )
 
 

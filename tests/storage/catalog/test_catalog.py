@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -483,6 +484,34 @@ async def test_a_catalog_goes_on_where_it_was_closed(tmp_path: Path, origin: Log
     async with opened(tmp_path, origin) as catalog:
         assert catalog.applied == 4
         assert await total(catalog) == 2
+
+
+_KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+from tests.storage.catalog.making import EPOCH, LogHeaders, entry, key, store, stored
+from storage.catalog.catalog import Catalog
+
+async def main():
+    catalog = await Catalog(Path(sys.argv[1]), epoch=EPOCH, origin=LogHeaders()).__aenter__()
+    for number in range(1, 21):
+        catalog.apply(entry(number, store(stored(key(str(number)))), store(stored(key("99", "1", str(number))))))
+        if number == 15:
+            await catalog.flush()
+    os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_node_knows_how_far_it_had_come(tmp_path: Path, origin: LogHeaders) -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _KILLED, str(tmp_path))
+    assert await process.wait() == -9
+
+    async with opened(tmp_path, origin) as catalog:
+        assert catalog.applied == 15
+        assert await total(catalog) == 30
+        assert (await catalog.status(Scope("1.99"))).visible == 15
 
 
 async def test_a_catalog_of_another_epoch_is_begun_anew(tmp_path: Path, origin: LogHeaders) -> None:

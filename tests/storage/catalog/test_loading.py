@@ -36,7 +36,7 @@ def whole(step: Step) -> Step:
 
 
 @given(steps)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 async def test_a_loaded_catalog_agrees_with_the_log(script: list[Step]) -> None:
     made = Script()
     for step in script:

@@ -117,7 +117,7 @@ class Script:
 
 
 @given(steps)
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 async def test_the_catalog_says_what_the_log_means(script: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         await replay(Path(folder), script)
