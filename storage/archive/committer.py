@@ -1,7 +1,7 @@
 """One commit after another: the only place that appends to the log and applies it to the catalog.
 
-Works that arrive while a commit is under way form the next one (group commit). Three rules keep all
-nodes in one order: number N is tried only after every entry below it has been applied; whoever loses N applies the winner's
+Works that arrive while a commit is under way form the next one (group commit). Three rules keep all nodes in one
+order: number N is tried only after every entry below it has been applied; whoever loses N applies the winner's
 entry, judges its own works again and tries the next number; a write whose outcome is unknown is settled before
 anything else is written.
 
