@@ -68,6 +68,16 @@ class Credentials:
         self.challenge: HeaderFields = basic + bearer
         """Header fields of a 401."""
 
+    @staticmethod
+    def refusal(authorization: str) -> str:
+        """What to tell whoever sent this Authorization header, or none."""
+        match authorization.partition(" ")[0].lower():
+            case "basic":
+                return "the user name or the password is wrong"
+            case "bearer":
+                return "the token is wrong"
+        return "this archive needs a user name and password, or a token"
+
     async def authenticate(self, authorization: str) -> User | None:
         """The user an Authorization header names rightly, None otherwise."""
         digest = _digest(authorization.encode())

@@ -22,6 +22,8 @@ from dicomweb.wire.routing import RouteTree, allowed_methods
 
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 _TEXT = (("Content-Type", "text/plain; version=0.0.4; charset=utf-8"), ("Cache-Control", "no-store"))
+_NOT_YET = {"rendered": "PS3.18 10.4.1.1.3", "thumbnail": "PS3.18 10.4.1.1.4"}
+"""Resources of the standard that are not served yet, by the last segment of their paths, and where they stand."""
 _PRINTABLE = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 
@@ -69,6 +71,9 @@ class DicomwebDoor:
     def _elsewise(self, call: Call, mount: str, routes: Mapping[str, Route]) -> Answer:
         """OPTIONS of a resource that only names its methods; 404; 405."""
         if not routes:
+            last = call.path.rstrip("/").rpartition("/")[2]
+            if last in _NOT_YET:
+                raise WebError(404, f"/{last} ({_NOT_YET[last]}) is not in this version")
             raise WebError(404, f"DICOMweb has no such resource; OPTIONS {call.approach.base}{mount}/ lists them")
         allowed = ", ".join(allowed_methods(routes))
         allow = (("Allow", allowed),)

@@ -108,13 +108,18 @@ class Call:
 
 
 def read_parameters(query: str) -> list[tuple[str, str]]:
-    """Query parameters in their order, decoded. Empty ones (`?&`) are passed over. Raises WebError 400."""
+    """Query parameters in their order, decoded.
+
+    Empty ones (`?&`) are passed over, and those whose name begins with `_`: no parameter of DICOMweb's does, but
+    scripts add such with a number to get past caches. Raises WebError 400.
+    """
     if not query:
         return []
     try:
-        return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
+        found = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
     except ValueError as error:
         raise WebError(400, "the query is not percent-encoded UTF-8, or has too many parameters") from error
+    return [one for one in found if not one[0].startswith("_")]
 
 
 def decode_path(path: str) -> str:

@@ -176,11 +176,10 @@ class Front:
         """Who asks, and whether the page that asks may. Raises WebError."""
         credentials = self._guards.credentials
         if credentials.required:
-            user = await credentials.authenticate(call.headers.get("authorization", ""))
+            authorization = call.headers.get("authorization", "")
+            user = await credentials.authenticate(authorization)
             if user is None:
-                raise WebError(
-                    401, "this archive needs a user name and password, or a token", credentials.challenge
-                )
+                raise WebError(401, credentials.refusal(authorization), credentials.challenge)
             call.user = user.name
         origin = call.headers.get("origin")
         if origin and call.method not in SAFE and not self._may_write(call, origin):

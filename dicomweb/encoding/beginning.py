@@ -34,6 +34,7 @@ _PREFIX_AT = 128
 _META_GROUP = b"\x02\0"
 _MOST_META = 1 << 20
 """Bytes of File Meta Information at most: it has some hundreds."""
+_NOT_DICOM = "this is not a DICOM file: neither DICM at byte 128 nor a data element at its beginning"
 _LONGEST_FIRST = 1 << 16
 """No file begins with an element longer than this."""
 
@@ -63,7 +64,7 @@ def find_data_set(window: Window) -> Generator[None, None, Beginning]:
         meta = len(_PREFIX) if data.startswith(_PREFIX) else 0
     end = yield from _end_of_meta(window, meta)
     if end == window.received and end <= after:
-        raise NotDicom("the file holds no elements", end)
+        raise NotDicom("this is not a DICOM file: it holds no data elements", end)
     return Beginning(meta, end, marked=meta > 0 or end > meta)
 
 
@@ -100,10 +101,12 @@ def data_set_coding(first: bytes, declared: str, beginning: Beginning) -> tuple[
     coding = Coding(BIG if declared == EXPLICIT_BIG else LITTLE, declared in _IMPLICIT, DEFAULT)
     if len(first) < 8:
         if not beginning.marked:
-            raise NotDicom("a file of less than one element", beginning.data_set_offset)
+            raise NotDicom(
+                "this is not a DICOM file: it is shorter than one data element", beginning.data_set_offset
+            )
         return coding, True
     if not beginning.marked and not _begins_bare(first):
-        raise NotDicom("neither DICM at byte 128 nor an element at the beginning", beginning.data_set_offset)
+        raise NotDicom(_NOT_DICOM, beginning.data_set_offset)
     explicit = is_letters(first[4:6])
     observed = Coding(BIG if explicit and _looks_big(first) else LITTLE, not explicit, DEFAULT)
     return observed, not declared or observed == coding

@@ -9,7 +9,9 @@ Tags are text here as in DICOM JSON: eight upper-case hexadecimal digits.
 
 from __future__ import annotations
 
+import difflib
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -26,6 +28,14 @@ _PREFERRED = {"US or SS": "US", "OB or OW": "OW", "US or OW": "US", "US or SS or
 def tag_of(keyword: str) -> str | None:
     """The tag of a keyword, None if the dictionary has no such keyword."""
     return _tags_by_keyword().get(keyword)
+
+
+def nearest_keyword(word: str, others: Sequence[str] = ()) -> str | None:
+    """The keyword, or one of the `others`, that is spelled most like a word; None if none is. Slow: for errors."""
+    # those of about its length only: the dictionary has thousands, and comparing costs
+    known = {one.lower(): one for one in (*_tags_by_keyword(), *others) if abs(len(one) - len(word)) <= 3}
+    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.75)
+    return known[near[0]] if near else None
 
 
 def keyword_of(tag: str) -> str | None:

@@ -10,6 +10,7 @@ and may still be searched: stored headers keep every attribute.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dicomweb.model import tags
@@ -46,6 +47,15 @@ def shown(name: str) -> str:
     return f"'{plain}'" if len(name) <= _SHOWN else f"'{plain}...'"
 
 
+def hint(word: str, others: Iterable[str] = ()) -> str:
+    """What was perhaps meant by a word that is no keyword, as the end of a message; `others` are words beside those.
+
+    Never the word itself: it may be a value that tells of a patient.
+    """
+    near = tags.nearest_keyword(word, tuple(others)) if len(word) <= _SHOWN else None
+    return f"; did you mean {near}?" if near else ""
+
+
 def parse_attribute(name: str, *, parameter: str) -> Attribute:
     """The attribute called `name` in the query parameter `parameter`.
 
@@ -65,9 +75,8 @@ def parse_attribute(name: str, *, parameter: str) -> Attribute:
 def _step(step: str, parameter: str) -> tuple[str, str]:
     tag = step.upper() if _TAG.fullmatch(step) else tags.tag_of(step)
     if tag is None:
-        raise BadParameter(
-            parameter, "expected a keyword of PS3.6 (PatientName) or a tag of eight hexadecimal digits (00100010)"
-        )
+        expected = "expected a keyword of PS3.6 (PatientName) or a tag of eight hexadecimal digits (00100010)"
+        raise BadParameter(parameter, expected + hint(step))
     if tag == _TRANSFER_SYNTAX:
         raise BadParameter(parameter, "the data set does not hold it; search by AvailableTransferSyntaxUID")
     if tag[:4] in ("0000", "0002", "FFFE"):

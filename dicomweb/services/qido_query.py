@@ -18,7 +18,7 @@ from dicomweb.model.query import AttributePath, Between, BetweenMoments, Conditi
 from dicomweb.model.tags import is_private
 from dicomweb.services import qido_dates
 from dicomweb.services.limits import Limits
-from dicomweb.services.qido_attributes import Attribute, BadParameter, parse_attribute
+from dicomweb.services.qido_attributes import Attribute, BadParameter, hint, parse_attribute
 from dicomweb.services.qido_values import BadValue, Switches, conditions_for
 
 STUDY_UID, SERIES_UID, INSTANCE_UID = "0020000D", "0020000E", "00080018"
@@ -130,9 +130,8 @@ def _key_attribute(name: str) -> Attribute:
     if name.lower() in CONTROLS:
         raise BadParameter(name, f"parameters are written in lower case: {name.lower()}")
     if name.isalpha() and name.islower():
-        raise BadParameter(
-            name, f"expected an attribute (PatientName, 00100010) or one of {', '.join(sorted(CONTROLS))}"
-        )
+        expected = f"expected an attribute (PatientName, 00100010) or one of {', '.join(sorted(CONTROLS))}"
+        raise BadParameter(name, expected + hint(name, CONTROLS))
     return parse_attribute(name, parameter=name)
 
 

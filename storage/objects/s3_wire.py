@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -114,7 +115,7 @@ class Wire:
             try:
                 return Answer(response.status, response.headers, await response.read())
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise unavailable(key, error) from error
+                raise unavailable(key or f"the bucket {self._settings.bucket}", error) from error
 
     @asynccontextmanager
     async def answer(
@@ -145,7 +146,7 @@ class Wire:
                     allow_redirects=False,
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise unavailable(key, error) from error
+            raise unavailable(key or f"the bucket {self._settings.bucket}", error) from error
         try:
             yield response
         finally:
@@ -204,6 +205,11 @@ class _Dropped(aiohttp.ClientError):
 async def _dropped(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     try:
         return await handler(request)
+    except aiohttp.ClientConnectorError as error:
+        # its own words tell of sockets and of how TLS would have been spoken
+        number = error.os_error.errno or 0
+        why = os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
+        raise _Dropped(f"cannot connect to {error.host}:{error.port}: {why}") from error
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _Dropped(str(error) or type(error).__name__) from error
 

@@ -174,6 +174,25 @@ async def test_basic_and_bearer_let_in_and_all_else_is_401() -> None:
             assert answer.status == 200
 
 
+@pytest.mark.parametrize(
+    ("authorization", "said"),
+    [
+        ("", "needs a user name and password, or a token"),
+        (basic("bob", "wrong"), "the user name or the password is wrong"),
+        (basic("nobody", "plain"), "the user name or the password is wrong"),
+        ("Bearer nonsense", "the token is wrong"),
+    ],
+)
+async def test_a_wrong_password_is_told_from_none(authorization: str, said: str) -> None:
+    headers = {"Authorization": authorization} if authorization else {}
+    async with (
+        serving(environment={"DICOMLAKE_AUTH_USERS": "bob:plain"}) as server,
+        server.client.get(server.dicomweb + "/studies", headers=headers) as answer,
+    ):
+        assert answer.status == 401
+        assert said in (await answer.json())["Message"]
+
+
 async def test_a_preflight_needs_no_credentials() -> None:
     headers = {"Origin": VIEWER, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range"}
     async with (

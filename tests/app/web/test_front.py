@@ -494,3 +494,18 @@ async def test_a_handler_never_meets_web_exceptions_of_the_framework() -> None:
         server.client.get(server.url + STUDIES, allow_redirects=False) as answer,
     ):
         assert answer.status == 500
+
+
+async def test_parameters_that_only_get_past_caches_do_not_reach_the_services() -> None:
+    async with serving() as server:
+        async with server.client.get(server.dicomweb + "/studies?_=17&PatientID=a_b&_ts=5") as answer:
+            assert answer.status == 200
+        assert list(server.asked[0].query) == [("PatientID", "a_b")]
+
+
+@pytest.mark.parametrize("name", ["rendered", "thumbnail"])
+@pytest.mark.parametrize("path", ["/studies/1.2", "/studies/1.2/series/1.3/instances/1.4/frames/1"])
+async def test_what_is_not_served_yet_says_so(path: str, name: str) -> None:
+    async with serving() as server, server.client.get(f"{server.dicomweb}{path}/{name}") as answer:
+        assert answer.status == 404
+        assert "is not in this version" in (await answer.json())["Message"]

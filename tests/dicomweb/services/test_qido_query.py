@@ -79,6 +79,22 @@ def test_a_name_that_is_no_attribute_is_refused_naming_it(name: str) -> None:
     assert len(caught.value.message) < 400
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("PatientNam", "; did you mean PatientName?"),
+        ("studydate", "; did you mean StudyDate?"),
+        ("limt", "; did you mean limit?"),
+        ("xqzv", ""),
+    ],
+)
+def test_a_keyword_nearly_right_gets_a_hint(name: str, hint: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        parsed((name, "1"))
+
+    assert str(caught.value).partition(";")[2] == hint.lstrip(";")
+
+
 def test_a_bad_value_is_refused_naming_the_parameter_and_not_the_value() -> None:
     with pytest.raises(BadParameter, match="StudyDate") as caught:
         parsed(("StudyDate", "born 1961"))
