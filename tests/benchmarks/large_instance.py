@@ -202,9 +202,7 @@ def main() -> None:
     parser.add_argument("--frame-kilobytes", type=int, default=512)
     parser.add_argument("--offsets", choices=("empty", "extended"), default="empty")
     parser.add_argument("--folder", type=Path, help="where the store is made, for as long as this runs")
-    parser.add_argument(
-        "--s3", action="store_true", help="on the S3 of the tests, which holds all in memory"
-    )
+    parser.add_argument("--s3", action="store_true", help="on the S3 of the tests, which holds all in memory")
     given = parser.parse_args()
     frame_bytes = given.frame_kilobytes * 1000
     large = Large(given.megabytes * 1_000_000 // frame_bytes, frame_bytes, given.offsets)
