@@ -28,11 +28,12 @@ from dicomweb.encoding.element import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, C
 from dicomweb.encoding.head import Truncated, Unreadable
 from dicomweb.encoding.values import BULK_VRS
 from dicomweb.encoding.window import NOWHERE, Window
-from dicomweb.encoding.words import KNOWN_VRS, LONG_VRS, byte_swap, word_bytes
+from dicomweb.encoding.words import KNOWN_VRS, LONG_VRS, byte_swap, pixel_word_bytes, word_bytes
 from dicomweb.encoding.writer import ITEM_DELIMITER, SEQUENCE_DELIMITER, element_header, item_header
 from dicomweb.model.query import JsonAttributes
 from dicomweb.model.tags import vr_of
 
+_BITS_ALLOCATED = "00280100"
 _PIXEL_TAGS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 _PIXEL_DATA = 0x7FE00010
 _HEADER = 12
@@ -224,7 +225,7 @@ class ElementsToExplicitLittle:
             if not self._dropped:
                 self._out.append(element_header(tag, vr, length))
             self._left = length
-            self._word = word_bytes(vr) if level.coding.order.big else 1
+            self._word = _word(level, tag, vr) if level.coding.order.big else 1
 
     def _item_or_delimiter(self, level: _Level, tag: int, length: int) -> int:
         """Deal with an item tag or a delimiter (PS3.5 7.5), and say how many bytes are done."""
@@ -252,6 +253,14 @@ class ElementsToExplicitLittle:
             end = NOWHERE if length == UNDEFINED else self._at + 8 + length
             elements = told if isinstance(told, dict) else {}
             self._levels.append(_Level(_Kind.ELEMENTS, level.coding, end, elements))
+
+
+def _word(level: _Level, tag: int, vr: str) -> int:
+    """Bytes of a big endian value that are turned round together."""
+    if tag not in _PIXEL_TAGS:
+        return word_bytes(vr)
+    bits = level.told.get(_BITS_ALLOCATED, {}).get("Value") or [0]
+    return pixel_word_bytes(vr, bits[0] if isinstance(bits[0], int) else 0)
 
 
 def _told_vr(told: dict[str, Any], tag: int) -> str:

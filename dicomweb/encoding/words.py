@@ -39,3 +39,12 @@ def byte_swap(data: bytes, word: int) -> bytes:
     whole = len(data) - len(data) % word
     turned = np.frombuffer(data, dtype=f"u{word}", count=whole // word).byteswap().tobytes()
     return turned if whole == len(data) else turned + bytes(data[whole:])
+
+
+def pixel_word_bytes(vr: str, bits_allocated: int) -> int:
+    """Bytes of pixel data that are turned round together.
+
+    OW pixel data of 32 or 64 bits a sample are turned sample by sample, as writers lay them out and pydicom reads
+    them (RT Dose is the case met); the letter of PS3.5 8.1.1 would keep the order of the 16-bit words of a sample.
+    """
+    return bits_allocated // 8 if vr == "OW" and bits_allocated in (32, 64) else word_bytes(vr)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from dicomweb.encoding.image import PIXEL_TAGS
-from dicomweb.encoding.words import word_bytes
+from dicomweb.encoding.words import pixel_word_bytes, word_bytes
 from dicomweb.model.instance import Instance
 from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import Archive, Compute
-from dicomweb.services.pixel_order import pixel_word_bytes, turned
+from dicomweb.services.pixel_order import turned
 
 BulkPath = tuple[str, ...]
 """Tags and 1-based item numbers in turn."""

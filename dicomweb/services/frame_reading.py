@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from dicomweb.encoding.image import PIXEL_DATA
-from dicomweb.encoding.words import byte_swap
+from dicomweb.encoding.words import byte_swap, pixel_word_bytes
 from dicomweb.model.instance import ImageSpec, Instance
 from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import Archive, Compute, NoSuchFrame
-from dicomweb.services.pixel_order import cut_bits, pixel_word_bytes, turned
+from dicomweb.services.pixel_order import cut_bits, turned
 
 
 def read_frames(

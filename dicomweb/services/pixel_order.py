@@ -1,8 +1,4 @@
-"""The order of bytes and bits in pixel data: big endian ones as little endian (PS3.5 7.3), frames cut out of bits.
-
-OW pixel data of 32 or 64 bits a sample are swapped sample by sample, as writers lay them out and pydicom reads
-them (RT Dose is the case met); the letter of PS3.5 8.1.1 would keep the order of the 16-bit words of a sample.
-"""
+"""The order of bytes and bits in pixel data: big endian ones as little endian (PS3.5 7.3), frames out of bits."""
 
 from __future__ import annotations
 
@@ -10,16 +6,11 @@ from functools import partial
 
 import numpy as np
 
-from dicomweb.encoding.words import byte_swap, word_bytes
+from dicomweb.encoding.words import byte_swap
 from dicomweb.ports import Compute
 
 _INLINE_BYTES = 512 << 10
 """Up to here bytes are turned round on the loop: handing them to a thread would cost as much."""
-
-
-def pixel_word_bytes(vr: str, bits_allocated: int) -> int:
-    """Bytes of pixel data that are turned round together."""
-    return bits_allocated // 8 if vr == "OW" and bits_allocated in (32, 64) else word_bytes(vr)
 
 
 async def turned(compute: Compute, data: bytes, word: int) -> bytes:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicomweb.encoding.words import pixel_word_bytes
 from dicomweb.services import pixel_order
-from dicomweb.services.pixel_order import cut_bits, pixel_word_bytes, turned
+from dicomweb.services.pixel_order import cut_bits, turned
 from tests.build.compute import DirectCompute
 
 
