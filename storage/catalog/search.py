@@ -22,9 +22,10 @@ from storage.catalog.docs import DocCache, read_docs
 from storage.catalog.extra import ExtraColumns
 from storage.catalog.headers import HeaderReader
 from storage.catalog.lookup import rows_with_places
-from storage.catalog.plan import ALIAS, OF_PATIENT, Plan, plan_query
+from storage.catalog.plan import Plan, plan_query
 from storage.catalog.settings import CatalogSettings
 from storage.catalog.slow import SlowSearch
+from storage.catalog.sources import ALIAS, OF_PATIENT
 from storage.catalog.telling import ROW_AT, InstanceTeller, merged, page_columns, series_told, study_told
 
 if TYPE_CHECKING:

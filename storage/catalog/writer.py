@@ -11,30 +11,27 @@ import contextlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dicomweb.model.keys import Scope
 from storage.catalog import schema
 from storage.catalog.aggregates import SeriesRow, study_values
+from storage.catalog.changes import Changes, NewRows, append, fold_in
 from storage.catalog.extra_values import extra_values
 from storage.catalog.folding import SeriesFold, extended
 from storage.catalog.hashes import KnownHashes, fold, hash_uid
-from storage.catalog.hot import version_of
 from storage.catalog.lookup import SeriesKey
 from storage.catalog.pending import PendingEvent, overlaps
-from storage.catalog.projection import History, Version
+from storage.catalog.projection import History
 from storage.catalog.rows import (
     BLANKED,
     PLACE_COLUMNS,
     UPDATED,
-    facts_of,
-    instance_values,
     place_update,
     update_values,
 )
-from storage.catalog.segments import BlockPlace, HeaderPlace, HeaderSegments
+from storage.catalog.segments import HeaderPlace, HeaderSegments
 from storage.catalog.writing import (
-    SeriesVersions,
     insert_history,
     insert_rows,
     numbers,
@@ -60,24 +57,6 @@ class _Study:
     no: int
     uid: str
     series: dict[str, SeriesRow] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Changes:
-    """What a batch will write."""
-
-    rows: Mapping[str, int] = field(default_factory=dict)
-    """Row numbers of new versions, by version."""
-    instances: list[tuple[Any, ...]] = field(default_factory=list)
-    updates: list[Version] = field(default_factory=list)
-    purged: list[int] = field(default_factory=list)
-    """Rows to blank."""
-    blocks: set[BlockPlace] = field(default_factory=set)
-    """Header blocks to blank."""
-    series: dict[SeriesKey, SeriesRow] = field(default_factory=dict)
-    known_series: set[int] = field(default_factory=set)
-    """Numbers of series that DuckDB has already, so that their rows are replaced."""
-    known_studies: set[int] = field(default_factory=set)
 
 
 class Writer:
@@ -133,31 +112,31 @@ class Writer:
         found = [place_update(row, place) for (row, _), place in zip(headers, places, strict=True) if place]
         update_instances(connection, ("row", *PLACE_COLUMNS), found)
 
-    def _plan(self, connection: DuckDBPyConnection, batch: Sequence[PendingEvent]) -> _Changes:
+    def _plan(self, connection: DuckDBPyConnection, batch: Sequence[PendingEvent]) -> Changes:
         """What the batch makes of the rows."""
-        changes = _Changes()
+        changes = Changes()
         studies = self._load_studies(connection, _studies_of(connection, batch), changes)
         by_series = _by_series(studies.values(), batch)
         changes.rows = self._number_rows(batch)
         places = self._keep_new_headers(by_series.values())
-        new = _NewRows(changes.rows, places, changes.instances)
+        new = NewRows(changes.rows, places, changes.instances)
         mixed = {key for key, items in by_series.items() if not all(item.fresh for item in items)}
         for key, items in by_series.items():
             changes.series[key] = self._series_row(studies[key[0]], key[1])
             if key not in mixed:
-                _append(changes.series[key], items, new)
+                append(changes.series[key], items, new)
         if mixed:
             known = read_versions(connection, [changes.series[key] for key in mixed])
             histories = read_histories(connection, {study for study, _ in mixed})
             for key in mixed:
                 series = SeriesFold(Scope(*key), histories.get(key[0], History()))
                 before = known[changes.series[key].no]
-                row = _fold(changes.series[key], series, before, by_series[key], new, changes)
+                row = fold_in(changes.series[key], series, before, by_series[key], new, changes)
                 studies[key[0]].series[key[1]] = changes.series[key] = row
         return changes
 
     def _load_studies(
-        self, connection: DuckDBPyConnection, uids: Iterable[str], changes: _Changes
+        self, connection: DuckDBPyConnection, uids: Iterable[str], changes: Changes
     ) -> dict[str, _Study]:
         found: dict[str, _Study] = {}
         unknown = []
@@ -210,7 +189,7 @@ class Writer:
             self._next_series += 1
         return row
 
-    def _put(self, connection: DuckDBPyConnection, changes: _Changes) -> None:
+    def _put(self, connection: DuckDBPyConnection, changes: Changes) -> None:
         """Rows into tables."""
         insert_rows(connection, schema.INSTANCES, changes.instances)
         update_instances(connection, UPDATED, [update_values(one) for one in changes.updates])
@@ -252,62 +231,6 @@ def _give_up(connection: DuckDBPyConnection) -> None:
 
     with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has ended it already
         connection.execute("ROLLBACK")
-
-
-@dataclass(frozen=True, slots=True)
-class _NewRows:
-    """The rows of new versions in the making."""
-
-    numbers: Mapping[str, int]
-    """Row numbers by version."""
-    places: Mapping[str, HeaderPlace | None]
-    """Where headers lie, by version."""
-    rows: list[tuple[Any, ...]]
-
-
-def _append(row: SeriesRow, items: Sequence[PendingEvent], new: _NewRows) -> None:
-    """Count instances that are new, in a series where nothing else happened."""
-    for item in items:
-        stored = item.event.stored
-        assert stored is not None, "only first versions are appended"
-        number = new.numbers[stored.version]
-        version = version_of(stored, item.event, item.revision, item.ordinal, row=number)
-        facts = facts_of(version, stored)
-        row.add(facts)
-        row.changed = item.revision
-        place = new.places.get(stored.version)
-        new.rows.append(instance_values(version, stored, facts, (row.study_no, row.no), place))
-
-
-def _fold(
-    row: SeriesRow,
-    series: SeriesFold,
-    known: SeriesVersions,
-    items: Sequence[PendingEvent],
-    new: _NewRows,
-    changes: _Changes,
-) -> SeriesRow:
-    """A series in which versions were replaced, hidden or brought back, counted anew."""
-    series.keys.update(known.keys)
-    before = series.versions()
-    facts = known.facts
-    series.run(items, new.numbers)
-    after = series.versions()
-    for item in items:
-        if (stored := item.event.stored) is not None:
-            version = after[new.numbers[stored.version]]
-            facts[version.row] = facts_of(version, stored)
-            place = new.places.get(stored.version)
-            values = instance_values(version, stored, facts[version.row], (row.study_no, row.no), place)
-            new.rows.append(values)
-    for number, version in after.items():
-        if number in before and version != before[number]:
-            changes.updates.append(version)
-            if version.purged and not before[number].purged:
-                changes.purged.append(number)
-                changes.blocks.update([known.blocks[number]] if number in known.blocks else [])
-    current = [facts[one.row] for one in series.current()]
-    return row.recounted(current, hidden=series.hidden, changed=series.changed)
 
 
 def _studies_of(connection: DuckDBPyConnection, batch: Sequence[PendingEvent]) -> dict[str, None]:

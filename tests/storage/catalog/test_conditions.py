@@ -26,7 +26,7 @@ from dicomweb.model.query import (
 )
 from storage.catalog.conditions import condition_sql
 from storage.catalog.matching import header_matches
-from storage.catalog.plan import held
+from storage.catalog.sources import held
 from storage.log.columns import BY_NAME, column_values
 from tests.storage.catalog.making import element, header, key
 

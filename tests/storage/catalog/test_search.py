@@ -395,8 +395,8 @@ async def test_a_search_over_too_many_headers_is_refused(tmp_path: Path) -> None
         for one in ENTRIES:
             catalog.apply(one)
 
+        by_date = match("00080020", Between("19000101", None))
         with pytest.raises(QueryTooBroad) as refused:
-            by_date = match("00080020", Between("19000101", None))
             await catalog.search(Query(Level.STUDY, (match("00180050", OneOf(("2.5",))), by_date)))
 
         assert refused.value.slow == ("00180050",)
