@@ -19,7 +19,7 @@ from dicomweb.encoding.head import BulkValue, Fragments, Head, Truncated, Unread
 from dicomweb.encoding.json_input import data_set_to_part10
 from dicomweb.encoding.reader import read_head
 from dicomweb.encoding.reencode import REENCODED, explicit_little, reencoder
-from dicomweb.encoding.words import byte_swap, word_bytes
+from dicomweb.encoding.words import byte_swap, pixel_word_bytes, word_bytes
 from dicomweb.model.query import JsonAttributes
 from tests.build.dicom import (
     DEFLATED,
@@ -71,7 +71,10 @@ def bulk_bytes(head: Head, data: bytes, bulk: BulkValue) -> bytes:
         spans = zip(bulk.value.starts, bulk.value.lengths, strict=True)
         return b"".join(data[start : start + length] for start, length in spans)
     value = data[bulk.value.start : bulk.value.end]
-    return byte_swap(value, word_bytes(bulk.vr)) if head.big_endian else value
+    if not head.big_endian:
+        return value
+    bits = head.data_set.get("00280100", {}).get("Value", [0])[0]
+    return byte_swap(value, pixel_word_bytes(bulk.vr, bits) if bulk == head.pixel else word_bytes(bulk.vr))
 
 
 def inflated(data: bytes, head: Head) -> bytes:
