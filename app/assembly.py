@@ -189,6 +189,13 @@ def service_handlers(archive: Archive, compute: Compute, settings: Settings) -> 
     return {operation: handler for service in services for operation, handler in service.handlers().items()}
 
 
+async def count_stored(archive: LakeArchive) -> dict[str, int]:
+    """How many studies, series and instances there are."""
+    await archive.catalog.flush()
+    found = await archive.catalog.statistics()
+    return {"studies": found.studies, "series": found.series, "instances": found.instances}
+
+
 def check_access(settings: Settings) -> None:
     """Refuse to be open to a network without knowing who asks. Raises ConfigError."""
     if not (is_loopback(settings.host) or settings.auth.users or settings.auth.tokens or settings.allow_anonymous):
@@ -216,7 +223,11 @@ def build_application(settings: Settings) -> web.Application:
         archive = application[ARCHIVE]
         ending = Ending()
         system = SystemDoor(
-            health=archive.health, telemetry=telemetry, about={"name": NAME, "version": version()}, ending=ending
+            health=archive.health,
+            telemetry=telemetry,
+            about={"name": NAME, "version": version()},
+            ending=ending,
+            counts=lambda: count_stored(archive),
         )
         async with ThreadCompute() as compute, access_log(settings) as access:
             doors = make_doors(service_handlers(archive, compute, settings), system)

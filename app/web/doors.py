@@ -15,6 +15,7 @@ import orjson
 
 from app.telemetry import Telemetry
 from app.web.exchange import Call, decode_path, read_parameters
+from app.web.page import Counts, Page, wants_page
 from dicomweb.services.handler import Handler
 from dicomweb.wire.exchange import Answer, Request, WebError
 from dicomweb.wire.paths import ROUTES, Route
@@ -22,6 +23,7 @@ from dicomweb.wire.routing import RouteTree, allowed_methods
 
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 _TEXT = (("Content-Type", "text/plain; version=0.0.4; charset=utf-8"), ("Cache-Control", "no-store"))
+_NO_ICON = (("Cache-Control", "max-age=86400"),)
 _NOT_YET = {"rendered": "PS3.18 10.4.1.1.3", "thumbnail": "PS3.18 10.4.1.1.4"}
 """Resources of the standard that are not served yet, by the last segment of their paths, and where they stand."""
 _PRINTABLE = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -103,15 +105,22 @@ class Ending:
 
 
 class SystemDoor:
-    """`/health/live`, `/health/ready`, `/metrics`, and `/`, which says where to go."""
+    """`/health/live`, `/health/ready`, `/metrics`, and `/`, which says where to go, to browsers by a page."""
 
     def __init__(
-        self, *, health: Callable[[], Ready], telemetry: Telemetry, about: Mapping[str, str], ending: Ending
+        self,
+        *,
+        health: Callable[[], Ready],
+        telemetry: Telemetry,
+        about: Mapping[str, str],
+        ending: Ending,
+        counts: Counts,
     ) -> None:
         self._health = health
         self._telemetry = telemetry
         self._about = about
         self._ending = ending
+        self._page = Page(counts, about.get("version", ""))
 
     async def answer(self, call: Call, mount: str, below: str) -> Answer:
         """The page of that name."""
@@ -127,15 +136,25 @@ class SystemDoor:
             case "/metrics":
                 call.operation = "metrics"
                 return Answer(200, _TEXT, self._telemetry.text().encode(), compressible=True)
+            case "/favicon.ico":
+                call.operation = "favicon"
+                return Answer(204, _NO_ICON)
             case "":
                 call.operation = "about"
+                if wants_page(call.headers.get("accept", "")):
+                    return await self._page.answer(call.approach.base, self._state()[1])
                 return Answer(200, _JSON, orjson.dumps(self._told(call.approach.base), option=orjson.OPT_INDENT_2))
         raise WebError(404, f"there is nothing here; the DICOMweb root is {call.approach.base}/dicom-web")
 
-    def _ready(self) -> Answer:
+    def _state(self) -> tuple[bool, str]:
+        """Whether work is welcome, and `ok` or why not."""
+        if self._ending.begun:
+            return False, "the server is ending"
         health = self._health()
-        ready = health.ready and not self._ending.begun
-        reason = "the server is ending" if self._ending.begun else health.reason
+        return health.ready, health.reason
+
+    def _ready(self) -> Answer:
+        ready, reason = self._state()
         return Answer(200 if ready else 503, _JSON, orjson.dumps({"ready": ready, "reason": reason}))
 
     def _told(self, base: str) -> dict[str, str]:

@@ -48,7 +48,7 @@ def shown(name: str) -> str:
 
 
 def hint(word: str, others: Iterable[str] = ()) -> str:
-    """What was perhaps meant by a word that is no keyword, as the end of a message; `others` are words beside those.
+    """What was perhaps meant by a word that is no keyword, as the end of a message; `others` are words besides.
 
     Never the word itself: it may be a value that tells of a patient.
     """
