@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
 
-from app.commands import doctor, hash_password, ingest, purge, serve, show_config, undelete, verify, version
+from app.commands import doctor, hash_password, ingest, purge, repair, serve, show_config, undelete, verify, version
 from app.flags import add_setting_flags, given_flags
 from app.sources import Configured, read_settings
 from app.values import ConfigError
@@ -42,7 +42,7 @@ class Command(Protocol):
 
 COMMANDS: tuple[Command, ...] = cast(
     "tuple[Command, ...]",
-    (serve, ingest, undelete, purge, verify, show_config, doctor, hash_password, version),
+    (serve, ingest, undelete, purge, verify, repair, show_config, doctor, hash_password, version),
 )
 """In the order of the help text."""
 

@@ -413,3 +413,27 @@ def test_doctor_warns_of_what_is_open_to_everyone(
 def test_a_store_that_is_no_address_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--store", "ftp://somewhere"]) == 2
     assert "s3://BUCKET/PREFIX" in capsys.readouterr().err
+
+
+async def test_repair_mends_an_entry_from_the_table_and_says_when_it_cannot(tmp_path: Path, discs: Path) -> None:
+    store = tmp_path / "store"
+    assert "stored" in (await run("ingest", "--store", str(store), str(discs))).out
+    async with open_archive(settings_of({"store": str(store)})) as opened:
+        assert opened.archive.checkpoint is not None
+        held = opened.archive.revision
+    (entry,) = (store / "log").glob(f"*/{held:020d}.arrow")
+    whole = entry.read_bytes()
+    entry.write_bytes(whole[: len(whole) // 2])
+
+    cannot = await run("repair", str(held), "--store", str(store))
+    assert cannot.status == 1
+    assert "cannot be mended" in cannot.out
+
+    entry.write_bytes(whole)
+    async with open_archive(settings_of({"store": str(store)})) as opened:
+        assert opened.archive.checkpoint is not None
+        await opened.archive.checkpoint.fold()
+    entry.write_bytes(whole[: len(whole) // 2])
+    assert f"entry {held} is mended" in (await run("repair", str(held), "--store", str(store))).out
+    assert (await run("repair", str(held), "--store", str(store))).out.startswith(f"entry {held} is whole")
+    assert (await run("verify", "--store", str(store))).status == 0
