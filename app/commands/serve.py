@@ -39,11 +39,12 @@ def run(arguments: argparse.Namespace, configured: Configured) -> int:
 
 async def _serve(settings: Settings, *, samples: bool) -> int:
     from app.assembly import ARCHIVE, FRONT, NEW, build_application
+    from app.memory import kept_lean
     from app.web.server import CannotListen, hear_of_end, listening, wait_for_end
 
     application = build_application(settings)
     try:
-        async with listening(application, settings, lambda: application[FRONT]) as bound:
+        async with kept_lean(), listening(application, settings, lambda: application[FRONT]) as bound:
             # not into one that was used: who deleted a sample does not want it back at the next start
             if samples and application[ARCHIVE].revision == 0:
                 from app.samples import store_samples
