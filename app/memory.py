@@ -51,13 +51,10 @@ async def _give_back() -> None:
         trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):
         return
-    after = _AT_WORK
     while True:
         await asyncio.sleep(_PAUSE_SECONDS)
-        if resident_bytes() > after:
+        if resident_bytes() > _AT_WORK:
             await asyncio.to_thread(trim, 0)
-            # what is in use stays: it is looked at again when a good deal has come to it
-            after = max(_AT_WORK, resident_bytes() + _AT_WORK // 4)
 
 
 def resident_bytes() -> int:
