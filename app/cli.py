@@ -16,7 +16,18 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
 
-from app.commands import doctor, hash_password, ingest, purge, repair, serve, show_config, undelete, verify, version
+from app.commands import (
+    doctor,
+    hash_password,
+    ingest,
+    purge,
+    repair,
+    serve,
+    show_config,
+    undelete,
+    verify,
+    version,
+)
 from app.flags import add_setting_flags, given_flags
 from app.sources import Configured, read_settings
 from app.values import ConfigError
