@@ -28,6 +28,7 @@ from app.web.front import Front
 from app.web.hosts import is_loopback
 from app.web.mount import access_log, make_doors, make_front, make_proxies, mounted
 from dicomweb.encoding.head import HeadLimits
+from dicomweb.model.tags import tag_of
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.bulkdata import BulkData
 from dicomweb.services.capabilities import Capabilities
@@ -156,11 +157,23 @@ def archive_settings(settings: Settings) -> ArchiveSettings:
             header_bytes=cache.header_bytes,
             slow_rows=limits.search_headers,
             slow_seconds=limits.search_seconds,
+            extra_columns=extra_columns(settings),
         ),
         budget_bytes=cache.intake_bytes,
         frame_index_bytes=cache.frame_index_bytes,
         inflated_bytes=cache.inflated_bytes,
     )
+
+
+def extra_columns(settings: Settings) -> tuple[str, ...]:
+    """The tags of the attributes to be made searchable. Raises ConfigError."""
+    tags: list[str] = []
+    for name in settings.extra_columns:
+        tag = name.upper() if re.fullmatch(r"[0-9A-Fa-f]{8}", name) else tag_of(name)
+        if tag is None:
+            raise ConfigError(f"extra_columns: {name!r} is neither a keyword of DICOM nor a tag such as 00181030")
+        tags.append(tag)
+    return tuple(dict.fromkeys(tags))
 
 
 def service_limits(settings: Settings) -> Limits:

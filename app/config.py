@@ -149,6 +149,9 @@ class Settings:
         "other bytes for a known instance: become current, are kept beside it, or are refused",
         choices=("replace", "keep", "reject"),
     )
+    extra_columns: tuple[str, ...] = setting(
+        (), "attributes beyond the usual ones that are searched often, by keyword or tag; filled in the background"
+    )
     retention_days: float = setting(30.0, "how long the bytes of what was removed or replaced stay", unit="days")
     s3: S3Settings = field(default_factory=S3Settings, metadata={"help": "The bucket"})
     auth: AuthSettings = field(default_factory=AuthSettings, metadata={"help": "Users and tokens"})
