@@ -19,9 +19,7 @@ SETTINGS: tuple[str, ...] = COMMON
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which entry."""
-    parser.add_argument(
-        "number", metavar="NUMBER", type=int, help="number of the entry (/health/ready tells it)"
-    )
+    parser.add_argument("number", metavar="NUMBER", type=int, help="number of the entry (/health/ready tells it)")
 
 
 def run(arguments: argparse.Namespace, configured: Configured) -> int:
