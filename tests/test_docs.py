@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from app.assembly import open_archive
+from dicomweb.model.keys import Scope
 from tests.app.processes import environment
+from tests.app.serving import settings_of
 from tests.build.dicom import ct_slice, uid
+from tests.build.lake import store_files
 from tests.build.readme import PARTS, README, part_pattern
 
 TEXT = README.read_text(encoding="utf-8")
@@ -92,6 +96,29 @@ async def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path
     assert (tmp_path / "series.json").read_bytes().startswith(b"[{")
     assert (tmp_path / "frame.raw").stat().st_size == 256 * 256 * 2
     assert (tmp_path / "users.txt").read_text(encoding="ascii").startswith("alice:scrypt$")
+
+
+async def test_the_table_is_read_as_the_readme_does(tmp_path: Path) -> None:
+    """With no server running, in a process of its own."""
+    (example,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    settings = settings_of({"store": str(tmp_path / "dicomlake-data")})
+    async with open_archive(settings, begin=True) as opened:
+        await store_files(opened.archive, *(ct_slice(seed=n, instance=f"i{n}") for n in range(3)))
+        await opened.archive.remove(Scope(uid("study"), uid("series"), uid("i0")), door="test", peer="")
+        assert opened.archive.checkpoint is not None
+        await opened.archive.checkpoint.fold()
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", example),
+        cwd=tmp_path,
+        env=environment({}),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+
+    assert process.returncode == 0, out.decode(errors="replace")[-3000:]
+    assert re.search(r"CT\W+2\b", out.decode())
 
 
 def _runnable(block: str) -> str:

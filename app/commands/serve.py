@@ -39,10 +39,11 @@ def run(arguments: argparse.Namespace, configured: Configured) -> int:
 
 async def _serve(settings: Settings, *, samples: bool) -> int:
     from app.assembly import ARCHIVE, FRONT, NEW, build_application
-    from app.memory import kept_lean
+    from app.memory import kept_lean, tune_collector
     from app.web.server import CannotListen, hear_of_end, listening, wait_for_end
 
     application = build_application(settings)
+    tune_collector()
     try:
         async with kept_lean(), listening(application, settings, lambda: application[FRONT]) as bound:
             # not into one that was used: who deleted a sample does not want it back at the next start

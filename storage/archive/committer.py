@@ -16,6 +16,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dicomweb.model.keys import InstanceKey
@@ -27,6 +28,7 @@ from storage.archive.judge import Bench, Candidate, Known, Verdict
 from storage.archive.settings import Duplicates
 from storage.archive.works import ChangeResult, ChangeWork, StoreResult, StoreWork, Work, stored_event
 from storage.catalog.catalog import Catalog
+from storage.catalog.database import CatalogError
 from storage.log.errors import LogError, OutcomeUnknown
 from storage.log.events import Entry, Event, Kind
 from storage.log.journal import Journal
@@ -101,11 +103,21 @@ class Committer:
                 await self._arrived.wait()
                 self._arrived.clear()
                 while batch := self._next_batch():
+                    await self._let_the_catalog_follow()
                     async with self._lock:
                         await self._commit_or_fail(batch)
         finally:
             _fail(batch, Unavailable(_CLOSING))
             self.close()
+
+    async def _let_the_catalog_follow(self) -> None:
+        """Wait while the catalog is far behind, so that neither memory nor the wait of a search grows with it.
+
+        A catalog that cannot be written holds nobody up: it says so itself.
+        """
+        if self._catalog.crowded and not self._catalog.problem:
+            with suppress(CatalogError):
+                await self._catalog.flush()
 
     def close(self) -> None:
         """Take no more works; those that wait are told."""
@@ -138,6 +150,7 @@ class Committer:
         try:
             async for entry in self._journal.follow(before):
                 self._apply(entry)
+                await self._let_the_catalog_follow()
                 await asyncio.sleep(0)  # many entries that were read together must not hold up everybody else
         except LogError as error:
             raise self._read_only(error) from error

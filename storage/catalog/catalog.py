@@ -73,6 +73,7 @@ class Catalog:
         self._database = Database(folder, epoch, settings)
         self._segments = HeaderSegments(folder, limit=settings.header_bytes, segment_bytes=settings.segment_bytes)
         self._writer = Writer(self._segments, settings.extra_columns)
+        self._settings = settings
         self._pending = Pending()
         self._flusher = Flusher(self._database, self._writer, self._pending, settings)
         self._memory = SeriesMemory(self._database, self._flusher, self._pending, limit=settings.hot_instances)
@@ -140,6 +141,12 @@ class Catalog:
             raise
         await self._learn()
         await self._extra.open()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much is pending that `flush` should be awaited before more is applied."""
+        settings, pending = self._settings, self._pending
+        return len(pending) >= settings.most_rows or pending.header_bytes >= 4 * settings.flush_header_bytes
 
     def apply(self, entry: Entry) -> None:
         """Let an entry take effect: memory only. Entries come in ascending order, each once."""

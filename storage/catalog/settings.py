@@ -15,6 +15,8 @@ class CatalogSettings:
     """Pending rows go to DuckDB when there are so many."""
     flush_header_bytes: int = 16 << 20
     """Pending rows go to DuckDB when their headers take so many bytes."""
+    most_rows: int = 6000
+    """Pending rows beyond which whoever applies more should wait: a search has to write them all first."""
     hot_instances: int = 40_000
     """Instances whose series is kept in memory, at about 1 kB each."""
     header_bytes: int = 2 << 30
