@@ -53,12 +53,6 @@ class DocCache:
                 self._put((table, no, every[no]), doc)
         return found | fresh
 
-    def keep(self, table: str, docs: Iterable[tuple[int, int, bytes]]) -> None:
-        """Take in documents that were read elsewhere: number, last change, document."""
-        with self._lock:
-            for no, changed, doc in docs:
-                self._put((table, no, changed), doc)
-
     def _put(self, key: tuple[str, int, int], doc: bytes) -> None:
         # What was read may be newer than what the key says, if a batch was written in between: told once, not kept
         # for long, since the next search asks for the newer change.

@@ -37,9 +37,6 @@ _TOGETHER = 500
 _FEW = 1000
 """Matches of an exact key up to which they are sorted here."""
 
-_TABLES = {Level.STUDY: "studies", Level.SERIES: "series"}
-"""Tables whose rows hold what is told of them."""
-
 Row = tuple[Any, ...]
 
 
@@ -62,8 +59,7 @@ class Searcher:
         if plan.slow:
             owners = await self._slow.owners(plan)
             more = _among(plan.level, owners) if owners else FALSE
-        docs = self._describer.docs
-        page = partial(_page, plan=plan, more=more, limit=query.limit, offset=query.offset, docs=docs)
+        page = partial(_page, plan=plan, more=more, limit=query.limit, offset=query.offset)
         rows, total = await self._database.read(page)
         return Found(total, self._told(plan, rows))
 
@@ -93,11 +89,9 @@ def _among(level: Level, owners: Sequence[int]) -> Sql:
     return Sql(f"{column} IN (SELECT unnest(?::BIGINT[]))", (list(owners),))
 
 
-def _page(
-    cursor: DuckDBPyConnection, *, plan: Plan, more: Sql, limit: int, offset: int, docs: DocCache
-) -> tuple[list[Row], int]:
+def _page(cursor: DuckDBPyConnection, *, plan: Plan, more: Sql, limit: int, offset: int) -> tuple[list[Row], int]:
     """The rows of a page in order, and how many match in all."""
-    if plan.exact and (found := _few(cursor, plan, more, docs)) is not None:
+    if plan.exact and (found := _few(cursor, plan, more)) is not None:
         return found[offset : offset + limit], len(found)
     keys = plan.keys(more)
     sql = f"SELECT {page_columns(plan)} {keys.text} LIMIT {limit:d} OFFSET {offset:d}"
@@ -109,19 +103,14 @@ def _page(
     return rows, total
 
 
-def _few(cursor: DuckDBPyConnection, plan: Plan, more: Sql, docs: DocCache) -> list[Row] | None:
-    """All matches in order; None if they are not few. What is told of them is read with them."""
+def _few(cursor: DuckDBPyConnection, plan: Plan, more: Sql) -> list[Row] | None:
+    """All matches in order; None if they are not few."""
     keys = plan.unordered(more)
-    table = _TABLES.get(plan.level)
-    doc = f"{ALIAS[plan.level]}.doc, " if table else ""
     sort = ", ".join(key.expression for key in plan.sort)
-    sql = f"SELECT {page_columns(plan)}, {doc}{sort} {keys.text} LIMIT {_FEW + 1}"
+    sql = f"SELECT {page_columns(plan)}, {sort} {keys.text} LIMIT {_FEW + 1}"
     rows = rows_of(cursor, sql, list(keys.values))
     if len(rows) > _FEW:
         return None
-    if table:
-        at = -len(plan.sort) - 1
-        docs.keep(table, ((row[0], row[1], row[at]) for row in rows))
     for back, key in enumerate(reversed(plan.sort), start=1):
         known = [row for row in rows if row[-back] is not None]
         known.sort(key=itemgetter(-back), reverse=key.descending)
@@ -133,17 +122,16 @@ class Describer:
     """What is told of matches from the catalog's rows, in a reading thread."""
 
     def __init__(self) -> None:
-        self.docs = DocCache()
-        """Of studies and series."""
+        self._docs = DocCache()
 
     def describe(self, cursor: DuckDBPyConnection, *, plan: Plan, rows: Sequence[Row]) -> list[JsonAttributes]:
         """What is told of each, in the same order."""
         if plan.level is Level.STUDY:
-            studies = self.docs.get(cursor, "studies", ((row[0], row[1]) for row in rows))
+            studies = self._docs.get(cursor, "studies", ((row[0], row[1]) for row in rows))
             found = [study_told(plan, orjson.loads(studies[row[0]])) for row in rows]
             return _with_patients(cursor, plan, rows, found)
         if plan.level is Level.SERIES:
-            series = self.docs.get(cursor, "series", ((row[0], row[1]) for row in rows))
+            series = self._docs.get(cursor, "series", ((row[0], row[1]) for row in rows))
             return _series(cursor, plan, [(row[0], row[3]) for row in rows], series)
         parents = list(dict.fromkeys((row[0], row[1]) for row in rows))
         series = read_docs(cursor, "series", {no for no, _ in parents})
