@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from dicomweb.model.ranges import ByteRange
 from storage.objects.contract import ObjectMissing, ObjectStore, StoreFull, StoreUnavailable
 from storage.objects.counting import CountingStore
-from storage.objects.limited import LimitedStore
-from storage.objects.local import LocalStore
 from storage.objects.memory import MemoryStore
-from tests.contracts.object_store import MIB, ObjectStoreContract, listed, streamed
+from tests.contracts.object_store import ObjectStoreContract, listed, streamed
 from tests.doubles import Delays, DropsAnswers, Fails, Fills, creates_in, of_kind, writes_in
 
 
@@ -22,13 +19,6 @@ class TestCountingStore(ObjectStoreContract):
     @pytest.fixture
     async def store(self) -> AsyncIterator[ObjectStore]:
         async with CountingStore(MemoryStore()) as store:
-            yield store
-
-
-class TestLimitedStore(ObjectStoreContract):
-    @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-        async with LimitedStore(LocalStore(tmp_path), operations=2, bytes_under_way=MIB) as store:
             yield store
 
 
@@ -93,82 +83,6 @@ class TestCounting:
         store.counts.clear()
 
         assert store.counts.of() == store.counts.bytes_written == 0
-
-
-class Busy(Delays):
-    """Notes how many operations and bytes are under way at most."""
-
-    def __init__(self) -> None:
-        super().__init__(MemoryStore(), 0.002)
-        self.now = self.most = self.bytes_now = self.bytes_most = 0
-        self.sizes: dict[str, int] = {}
-
-    async def before(self, kind: str, key: str, size: int) -> None:
-        self.now += 1
-        self.bytes_now += size
-        self.sizes[key] = size
-        self.most = max(self.most, self.now)
-        self.bytes_most = max(self.bytes_most, self.bytes_now)
-        await super().before(kind, key, size)
-
-    async def after(self, kind: str, key: str) -> None:
-        self.now -= 1
-        self.bytes_now -= self.sizes[key]
-
-
-class TestLimiting:
-    async def test_operations_at_a_time_are_bounded(self) -> None:
-        busy = Busy()
-        store = LimitedStore(busy, operations=3, bytes_under_way=MIB)
-
-        await asyncio.gather(*(store.put(f"k{number}", [b"x"]) for number in range(20)))
-
-        assert busy.most == 3
-        assert len(await listed(store)) == 20
-
-    async def test_bytes_at_a_time_are_bounded(self) -> None:
-        busy = Busy()
-        store = LimitedStore(busy, operations=100, bytes_under_way=1000)
-
-        await asyncio.gather(*(store.put(f"k{number}", [bytes(300)]) for number in range(20)))
-
-        assert busy.bytes_most == 900
-
-    async def test_what_is_larger_than_the_budget_goes_alone(self) -> None:
-        busy = Busy()
-        store = LimitedStore(busy, operations=100, bytes_under_way=1000)
-
-        await asyncio.gather(*(store.put(f"k{number}", [bytes(5000)]) for number in range(3)))
-
-        assert busy.most == 1
-
-    async def test_streams_held_open_do_not_block_each_other(self) -> None:
-        store = LimitedStore(MemoryStore(), operations=1, bytes_under_way=1)
-        await store.put("k", [bytes(3 * MIB)])
-        held = [store.stream("k") for _ in range(3)]
-        for stream in held:
-            assert len(await anext(stream)) == MIB
-
-        assert len(await store.get("k")) == 3 * MIB
-        for stream in held:
-            await stream.aclose()
-
-    async def test_whoever_stops_waiting_leaves_the_place_to_others(self) -> None:
-        gate = asyncio.Event()
-        store = LimitedStore(Delays(MemoryStore(), gate=gate, times=1), operations=1, bytes_under_way=100)
-        first = asyncio.create_task(store.put("first", [b"x"]))
-        waiting = [asyncio.create_task(store.put(f"k{number}", [bytes(90)])) for number in range(3)]
-        await asyncio.sleep(0)
-        waiting[0].cancel()
-        gate.set()
-        await asyncio.sleep(0)
-        waiting[1].cancel()
-
-        await asyncio.gather(first, *waiting, return_exceptions=True)
-        await asyncio.wait_for(store.put("last", [bytes(100)]), 5)
-
-        assert "last" in await listed(store)
-        assert "k2" in await listed(store)
 
 
 class TestDoubles:
