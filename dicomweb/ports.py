@@ -6,14 +6,15 @@ services. Nothing here knows of HTTP, files or databases.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.outcome import Receipt, Removal
-from dicomweb.model.query import Found, Query
+from dicomweb.model.query import Found, JsonAttributes, Query
 from dicomweb.model.ranges import ByteRange
 
 Result = TypeVar("Result")
@@ -163,3 +164,36 @@ class Compute(Protocol):
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """The result of `work`, called in a thread."""
+
+
+class DerivedCache(Protocol):
+    """Bytes that can be made again at any time: converted frames, pictures. Bounded by bytes, in memory, then on disk."""
+
+    async def get_or_make(self, key: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The bytes of that key, made by `make` unless they are held; once, however many wait for them.
+
+        `key` names content that never changes (it holds the version of the instance). What `make` raises goes to all
+        who wait, and nothing is kept.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Transcoded:
+    """What an instance has become at intake."""
+
+    data: bytes
+    """The whole object, a DICOM file."""
+    transfer_syntax: str
+
+
+class IntakeTranscoder(Protocol):
+    """Says what is to be stored of an instance that came in: the policy, and its work."""
+
+    def wanted(self, header: JsonAttributes, transfer_syntax: str) -> str:
+        """The transfer syntax in which an instance with this header is to be stored; empty to keep it as it is."""
+
+    async def transcode(self, data: bytes, header: JsonAttributes, wanted: str) -> Transcoded | None:
+        """The instance (a whole DICOM file) in the wanted syntax, proved to hold the same pixels.
+
+        None if it cannot be had without loss: then it is stored as it came. Computes off the event loop.
+        """
