@@ -167,13 +167,13 @@ class Compute(Protocol):
 
 
 class DerivedCache(Protocol):
-    """Bytes that can be made again at any time: converted frames, pictures. Bounded by bytes, in memory, then on disk."""
+    """Bytes that can be made again: converted frames, pictures. In memory, then on disk, within bounds."""
 
     async def get_or_make(self, key: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
         """The bytes of that key, made by `make` unless they are held; once, however many wait for them.
 
-        `key` names content that never changes (it holds the version of the instance). What `make` raises goes to all
-        who wait, and nothing is kept.
+        `key` names content that never changes (it holds the version of the instance). What `make` raises goes to
+        all who wait, and nothing is kept.
         """
 
 

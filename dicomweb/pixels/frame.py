@@ -40,8 +40,8 @@ class DecodedFrame:
     (u)int8, (u)int16, (u)int32, float32 or float64 as Bits Allocated and Pixel Representation say; samples of
     1 bit are uint8 of 0 and 1. Unused high bits are as stored by native syntaxes, sign-extended or zero else."""
     photometric_interpretation: str
-    """Of these samples (PS3.3 C.7.6.3.1.2). A colour transform that belongs to the codec is undone (YBR_RCT, YBR_ICT,
-    and the YCbCr of JPEG become RGB, YBR_FULL_422 is up-sampled); one of native, RLE and JPEG-LS samples is kept."""
+    """Of these samples (PS3.3 C.7.6.3.1.2). A colour transform that belongs to the codec is undone: YBR_RCT,
+    YBR_ICT and the YCbCr of JPEG become RGB, YBR_FULL_422 is up-sampled. That of native, RLE, JPEG-LS is kept."""
 
 
 @dataclass(frozen=True, slots=True)
