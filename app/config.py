@@ -116,6 +116,28 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelSettings:
+    """What converting and rendering pixels may cost, and how pictures come out where nobody says how."""
+
+    memory_bytes: int = setting(64 << 20, "memory for converted frames and pictures", unit="bytes")
+    disk_bytes: int = setting(
+        2 << 30, "disk for converted frames and pictures, in the node's folder; 0 for none", unit="bytes"
+    )
+    frame_pixels: int = setting(100_000_000, "most pixels of a frame that is decoded", unit="pixels")
+    viewport_pixels: int = setting(36_000_000, "most pixels of a viewport", unit="pixels")
+    jpeg_quality: int = setting(90, "quality of JPEG where the client names none, 1 to 100")
+    thumbnail_side: int = setting(
+        256, "longest side of a thumbnail where the client names no viewport", unit="pixels"
+    )
+    animation_frames: int = setting(2_000, "most frames of one GIF or MP4", unit="frames")
+    intake_bytes: int = setting(
+        64 << 20,
+        "largest instance that intake_transcoding converts; a larger one is kept as it comes",
+        unit="bytes",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """What the program says."""
 
@@ -152,10 +174,22 @@ class Settings:
     extra_columns: tuple[str, ...] = setting(
         (), "attributes beyond the usual ones that are searched often, by keyword or tag; filled in the background"
     )
+    default_transfer_syntax: str = setting(
+        "standard",
+        "pixels for clients that name no transfer syntax: Explicit VR Little Endian as PS3.18 8.7.3 has it, or as "
+        "stored",
+        choices=("standard", "stored"),
+    )
+    intake_transcoding: tuple[str, ...] = setting(
+        (),
+        "what new instances become when they come, without loss: entries such as `CT=htj2k-lossless`, `MR=keep`, by "
+        "modality, SOP Class UID or `*`; the closest one counts, what has none is kept (see README: Storing smaller)",
+    )
     retention_days: float = setting(30.0, "how long the bytes of what was removed or replaced stay", unit="days")
     s3: S3Settings = field(default_factory=S3Settings, metadata={"help": "The bucket"})
     auth: AuthSettings = field(default_factory=AuthSettings, metadata={"help": "Users and tokens"})
     web: WebSettings = field(default_factory=WebSettings, metadata={"help": "Browsers and proxies"})
     limits: LimitSettings = field(default_factory=LimitSettings, metadata={"help": "Limits"})
     cache: CacheSettings = field(default_factory=CacheSettings, metadata={"help": "Caches"})
+    pixels: PixelSettings = field(default_factory=PixelSettings, metadata={"help": "Pixels"})
     log: LogSettings = field(default_factory=LogSettings, metadata={"help": "Messages"})

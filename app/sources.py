@@ -18,6 +18,7 @@ from pathlib import Path
 
 from app.config import Settings, WebSettings
 from app.values import ENVIRONMENT_PREFIX, ConfigError, SettingInfo, Value, all_settings, parse_value
+from dicomweb.services.intake_policy import BadPolicy, read_policy
 
 CONFIG_VARIABLE = "DICOMLAKE_CONFIG"
 HASHED = "scrypt$"
@@ -130,6 +131,20 @@ def _check_origins(web: WebSettings) -> None:
                 )
 
 
+def _check_pixels(settings: Settings) -> None:
+    """Refuse a policy that says nothing, and sizes without pixels. Raises ConfigError."""
+    try:
+        read_policy(settings.intake_transcoding)
+    except BadPolicy as error:
+        raise ConfigError(f"intake_transcoding: {error}") from error
+    pixels = settings.pixels
+    if not 1 <= pixels.jpeg_quality <= 100:
+        raise ConfigError(f"pixels.jpeg_quality: expected 1 to 100, not {pixels.jpeg_quality}")
+    for name in ("frame_pixels", "viewport_pixels", "thumbnail_side", "animation_frames"):
+        if not getattr(pixels, name):
+            raise ConfigError(f"pixels.{name}: expected at least 1")
+
+
 def _injected(variable: str, text: str) -> bool:
     return bool(_INJECTED.search(variable)) or text.startswith(("tcp://", "udp://"))
 
@@ -165,6 +180,7 @@ def _check(configured: Configured) -> None:
     if bool(settings.web.tls_certificate) != bool(settings.web.tls_key):
         raise ConfigError("web.tls_certificate and web.tls_key: both are needed, or none")
     _check_origins(settings.web)
+    _check_pixels(settings)
     plain = [entry for entry in settings.auth.users if not entry.partition(":")[2].startswith(HASHED)]
     if plain and not configured.origins["auth.users"].startswith("environment"):
         raise ConfigError(

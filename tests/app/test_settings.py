@@ -97,6 +97,10 @@ def test_sizes_are_written_as_people_write_them(text: str, value: int) -> None:
         ({"DICOMLAKE_WEB_CORS_ORIGINS": "http://a.example/path"}, "did you mean http://a.example instead"),
         ({"DICOMLAKE_AUTH_TOKENS": "justatoken"}, "name:secret"),
         ({"DICOMLAKE_CONFIG": "/nowhere/at/all.toml"}, "cannot be read"),
+        ({"DICOMLAKE_DEFAULT_TRANSFER_SYNTAX": "raw"}, "standard, stored"),
+        ({"DICOMLAKE_INTAKE_TRANSCODING": "CT=jpeg"}, "intake_transcoding: 'jpeg' in 'CT=jpeg' is not a lossless"),
+        ({"DICOMLAKE_PIXELS_JPEG_QUALITY": "0"}, "pixels.jpeg_quality: expected 1 to 100"),
+        ({"DICOMLAKE_PIXELS_VIEWPORT_PIXELS": "0"}, "pixels.viewport_pixels: expected at least 1"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_what_was_expected(environment: dict[str, str], said: str) -> None:
