@@ -182,8 +182,8 @@ class Settings:
     )
     intake_transcoding: tuple[str, ...] = setting(
         (),
-        "what new instances become when they come, without loss: entries such as `CT=htj2k-lossless`, `MR=keep`, by "
-        "modality, SOP Class UID or `*`; the closest one counts, what has none is kept (see README: Storing smaller)",
+        "what new instances are turned into, without loss: entries such as `CT=htj2k-lossless` by modality, SOP "
+        "Class UID or `*`; the closest one counts, what has none is kept as it comes (see Storing smaller)",
     )
     retention_days: float = setting(30.0, "how long the bytes of what was removed or replaced stay", unit="days")
     s3: S3Settings = field(default_factory=S3Settings, metadata={"help": "The bucket"})
