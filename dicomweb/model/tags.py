@@ -56,6 +56,12 @@ def vr_of(tag: str) -> str:
     return UNKNOWN_VR if vr is None else _PREFERRED.get(vr, vr)
 
 
+def uid_name(uid: str) -> str | None:
+    """What PS3.6 chapter A calls a SOP class, a transfer syntax, ...; None for UIDs it does not list."""
+    entry = _uid_table().get(uid)
+    return entry[0] or None if entry else None
+
+
 def is_private(tag: str) -> bool:
     """Whether the group is odd (PS3.5 7.8)."""
     return tag[3] in "13579BDF"
@@ -115,6 +121,12 @@ def _public_tables() -> tuple[dict[int, Entry], list[tuple[int, int, Entry]]]:
 @cache
 def _tags_by_keyword() -> dict[str, str]:
     return {entry[4]: f"{tag:08X}" for tag, entry in _public_tables()[0].items() if entry[4]}
+
+
+@cache
+def _uid_table() -> dict[str, tuple[str, str, str, str, str]]:
+    table: dict[str, tuple[str, str, str, str, str]] = _table_module("_uid_dict").UID_dictionary
+    return table
 
 
 @cache
