@@ -23,7 +23,8 @@ from dicomweb.services.streams import begun, chain
 from dicomweb.wire.conditional import etag
 from dicomweb.wire.exchange import Answer, Request, WebError
 from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
-from dicomweb.wire.negotiation import Accepted, Representation, accepted_by, choose, value_offers
+from dicomweb.wire.negotiation import Accepted, Representation, accepted_by, choose
+from dicomweb.wire.offers import value_offers
 from dicomweb.wire.paths import bulkdata_url, frame_url, instance_key_of, scope_of
 from dicomweb.wire.transfer_syntaxes import transfer_syntax
 

@@ -19,7 +19,8 @@ from dicomweb.wire.byte_ranges import asked_span, content_range
 from dicomweb.wire.conditional import etag
 from dicomweb.wire.exchange import Answer, Request, WebError
 from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
-from dicomweb.wire.negotiation import Representation, accept_texts, choose, frame_offers, parse_accepted
+from dicomweb.wire.negotiation import Representation, accept_texts, choose, parse_accepted
+from dicomweb.wire.offers import frame_offers
 from dicomweb.wire.paths import instance_key_of
 
 _GATHERED_BYTES = 8 << 20

@@ -32,8 +32,8 @@ from dicomweb.wire.negotiation import (
     Representation,
     accepted_by,
     choose,
-    instance_offers,
 )
+from dicomweb.wire.offers import instance_offers
 from dicomweb.wire.paths import bulkdata_root, scope_of
 
 _OFFERS = (

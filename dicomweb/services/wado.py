@@ -31,8 +31,8 @@ from dicomweb.wire.negotiation import (
     Representation,
     accepted_by,
     choose,
-    instance_offers,
 )
+from dicomweb.wire.offers import instance_offers
 from dicomweb.wire.paths import instance_key_of, scope_of
 
 _HEAD_AND_DATA = 2

@@ -83,6 +83,13 @@ class AcceptRange:
         wildcards = self.media.count("*")
         return (2 - wildcards) * 4 + (self.packaging is not Packaging.EITHER) * 2 + bool(self.transfer_syntax)
 
+    def __str__(self) -> str:
+        syntax = f"; transfer-syntax={self.transfer_syntax}" if self.transfer_syntax else ""
+        weight = f"; q={self.quality:g}" if self.quality < 1 else ""
+        if self.packaging is Packaging.MULTIPART:
+            return f'multipart/related; type="{self.media}"{syntax}{weight}'
+        return self.media + syntax + weight
+
 
 def parse_media_type(text: str) -> MediaType | None:
     """The media type in a Content-Type or in one item of an Accept; None if there is none."""

@@ -1,20 +1,22 @@
 """From what a client accepts and what can be offered to what is sent: pure, the same for all resources.
 
-A service lists what it can offer for a resource, in its own order of preference with the stored form first. Of the
-offers a client accepts, those with the highest quality win, and among equals the first: so a viewer that names
-eight syntaxes at q=1 gets the stored one and nothing is converted (PS3.18 8.7.8 leaves that to the server).
+A service lists what it can offer for a resource, in its own order of preference with the stored form first (see
+`wire.offers`). Of the offers a client accepts, those with the highest quality win, and among equals the first: so
+a viewer that names eight syntaxes at q=1 gets the stored one and nothing is converted (PS3.18 8.7.8 leaves that to
+the server). What has to be made costs something already to be offered, so it is asked for only when a stored form
+does not win anyway.
 
     transfer-syntax=*     what is as stored
     transfer-syntax=UID   what is in that syntax
-    none named            what is marked default: native data as Explicit VR Little Endian, compressed as stored
+    none named            what is the default of the range's media type, or of the resource for */*
 
 An offer's label is always the truth about its bytes; what cannot be offered is 406, the offers in the message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from dicomweb.wire.exchange import Request
 from dicomweb.wire.media_types import (
@@ -23,12 +25,6 @@ from dicomweb.wire.media_types import (
     Packaging,
     parse_accept,
     parse_accept_parameter,
-)
-from dicomweb.wire.transfer_syntaxes import (
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    OCTETS,
-    transfer_syntax,
 )
 
 DICOM = "application/dicom"
@@ -50,9 +46,13 @@ class Representation:
     stored: bool = True
     """The bytes as they are stored; what `transfer-syntax=*` asks for."""
     default: bool = True
-    """What a range that names no transfer syntax gets."""
+    """What a range of this media type that names no transfer syntax gets."""
+    wild: bool = True
+    """What `*/*` without a transfer syntax gets."""
     swapped: bool = False
     """Big endian values turned into little endian."""
+    converted: bool = False
+    """Frames decoded and encoded anew."""
 
     @property
     def content_type(self) -> str:
@@ -83,10 +83,37 @@ class Accepted:
     header: tuple[AcceptRange, ...]
 
 
+_SYNTAX_PARAMETER = "; transfer-syntax="
+_SYNTAX_NAMES = frozenset(("transfer-syntax", "transfersyntax"))
+
+
 def accept_texts(request: Request) -> tuple[str, str]:
-    """The `accept` parameter and the Accept field as they came: together they tell all negotiation knows."""
-    named = [value for name, value in request.query if name.lower() == "accept"] if request.query else []
-    return ",".join(named), request.header("accept")
+    """The `accept` parameter and the Accept field as they came: together they tell all negotiation knows.
+
+    The Transfer Syntax query parameter (PS3.18 8.7.3.7, 8.7.8.2), in whatever spelling, is put to the ranges that
+    name none: to those of the `accept` parameter, as the standard has it, or where there is none to those of the
+    header field, which the standard leaves open.
+    """
+    if not request.query:
+        return "", request.header("accept")
+    named = ",".join(value for name, value in request.query if name.lower() == "accept")
+    field = request.header("accept")
+    syntaxes = [value for name, value in request.query if name.lower() in _SYNTAX_NAMES and value.strip()]
+    if not syntaxes:
+        return named, field
+    asked = [item.strip() for text in syntaxes for item in text.split(",") if item.strip()]
+    if named.strip():
+        return _with_syntaxes(parse_accept_parameter(named), asked), field
+    return named, _with_syntaxes(parse_accept(field if field.strip() else "*/*"), asked)
+
+
+def _with_syntaxes(ranges: Sequence[AcceptRange], syntaxes: Sequence[str]) -> str:
+    """The ranges as text, those without a transfer syntax once for each of these."""
+    return ", ".join(
+        str(replace(one, transfer_syntax=syntax))
+        for one in ranges
+        for syntax in ((one.transfer_syntax,) if one.transfer_syntax else syntaxes)
+    )
 
 
 def parse_accepted(parameter: str, header: str) -> Accepted:
@@ -99,17 +126,50 @@ def accepted_by(request: Request) -> Accepted:
     return parse_accepted(*accept_texts(request))
 
 
-def choose(accepted: Accepted, offers: Sequence[Representation]) -> Representation:
-    """The offer to send. Raises NotAcceptable."""
+Offers = Sequence[Representation]
+
+
+def choose(accepted: Accepted, offers: Offers, more: Callable[[], Offers] | None = None) -> Representation:
+    """The offer to send. Raises NotAcceptable.
+
+    `more` gives the offers again, with what has to be made among them. It is called if none of `offers` has the
+    highest quality that the client names, and what it raises goes through.
+    """
     for ranges in (accepted.parameter, accepted.header):
-        best, best_quality = None, 0.0
-        for offer in offers:
-            quality = _quality(ranges, offer)
-            if quality > best_quality:
-                best, best_quality = offer, quality
+        best, quality = _best(ranges, offers)
+        if more is not None and quality < max((one.quality for one in ranges), default=0.0):
+            offers, more = more(), None
+            best, quality = _best(ranges, offers)
         if best is not None:
             return best
+    if more is not None:
+        offers = more()
     raise NotAcceptable(offers)
+
+
+class Undecided(Exception):
+    """No stored form wins: what can be made has to be known."""
+
+
+def choose_stored(accepted: Accepted, offers: Offers) -> Representation | None:
+    """The offer to send if it is among these whatever else might be made, None if that has to be known."""
+    try:
+        return choose(accepted, offers, _undecided)
+    except Undecided:
+        return None
+
+
+def _undecided() -> Offers:
+    raise Undecided
+
+
+def _best(ranges: Sequence[AcceptRange], offers: Offers) -> tuple[Representation | None, float]:
+    best, best_quality = None, 0.0
+    for offer in offers:
+        quality = _quality(ranges, offer)
+        if quality > best_quality:
+            best, best_quality = offer, quality
+    return best, best_quality
 
 
 def _quality(ranges: Sequence[AcceptRange], offer: Representation) -> float:
@@ -123,75 +183,7 @@ def _covers(wanted: AcceptRange, offer: Representation) -> bool:
     if not wanted.covers(offer.media):
         return False
     if not wanted.transfer_syntax:
-        return offer.default
+        return offer.wild if wanted.media == "*/*" else offer.default
     if wanted.transfer_syntax == AS_STORED:
         return offer.stored
     return wanted.transfer_syntax == offer.transfer_syntax or not offer.transfer_syntax
-
-
-def instance_offers(stored: str, *, single_part: bool) -> tuple[Representation, ...]:
-    """What can be sent of instances stored in that syntax: as they are, and native ones re-encoded.
-
-    The standard's default is Explicit VR Little Endian (PS3.18 8.7.3.5.1): native data come so unless the stored
-    syntax is asked for, compressed ones as they are. `single_part`: one application/dicom can hold it all. A
-    zip of them (Supplement 211) is offered last.
-    """
-    syntax = transfer_syntax(stored)
-    plain = syntax.encapsulated or stored == EXPLICIT_LITTLE
-    forms = [Representation(DICOM, False, stored, stored=True, default=plain)]
-    if not plain:
-        forms.append(
-            Representation(DICOM, False, EXPLICIT_LITTLE, stored=False, default=True, swapped=syntax.big_endian)
-        )
-    zips = (
-        Representation(ZIP, False, f.transfer_syntax, stored=f.stored, default=f.default, swapped=f.swapped)
-        for f in forms
-    )
-    return (*_packaged(forms, single_part=single_part), *zips)
-
-
-def frame_offers(stored: str, *, single_part: bool) -> tuple[Representation, ...]:
-    """What can be sent of frames stored in that syntax (PS3.18 8.7.3.3, Tables 8.7.3-4 and 8.7.3-5).
-
-    Native frames are application/octet-stream; those of an implicit or deflated data set have the very bytes that
-    Explicit VR Little Endian would give them and go under its label. Compressed ones go under the media type of
-    their codec, and as application/octet-stream too, under their own label: what viewers mean by octet-stream with
-    `transfer-syntax=*`.
-    """
-    syntax = transfer_syntax(stored)
-    if syntax.encapsulated:
-        forms = [Representation(syntax.media_type, False, stored)]
-        if syntax.media_type != OCTETS:
-            # To the standard octet-stream without a syntax is uncompressed, which cannot be given yet: the true
-            # label keeps a client from taking one for the other.
-            forms.append(Representation(OCTETS, False, stored))
-    elif syntax.big_endian:
-        forms = [
-            Representation(OCTETS, False, stored, stored=True, default=False),
-            Representation(OCTETS, False, EXPLICIT_LITTLE, stored=False, default=True, swapped=True),
-        ]
-    else:
-        forms = [Representation(OCTETS, False, EXPLICIT_LITTLE)]
-        if stored == IMPLICIT_LITTLE:
-            forms.append(Representation(OCTETS, False, IMPLICIT_LITTLE, default=False))
-    return _packaged(forms, single_part=single_part)
-
-
-def value_offers(stored: str, *, compressed: bool, single_part: bool = True) -> tuple[Representation, ...]:
-    """What can be sent of one bulk value of an instance stored in that syntax (PS3.18 8.7.3.3).
-
-    `compressed` is whether the value is encapsulated pixel data; all other values are native whatever the syntax.
-    The single part comes first: a bulk data reference is followed with `*/*` and means the value.
-    """
-    native = not compressed and transfer_syntax(stored).encapsulated
-    offers = frame_offers(EXPLICIT_LITTLE if native else stored, single_part=single_part)
-    return tuple(sorted(offers, key=lambda offer: offer.multipart))
-
-
-def _packaged(forms: Sequence[Representation], *, single_part: bool) -> tuple[Representation, ...]:
-    """Each form as multipart and, where one body can hold it, as a single part: multipart is the default."""
-    many = [
-        Representation(f.media, True, f.transfer_syntax, stored=f.stored, default=f.default, swapped=f.swapped)
-        for f in forms
-    ]
-    return (*many, *(forms if single_part else ()))

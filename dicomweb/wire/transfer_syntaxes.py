@@ -39,6 +39,11 @@ class TransferSyntax:
         return self.uid == EXPLICIT_BIG
 
     @property
+    def is_default(self) -> bool:
+        """Whether its media type without a transfer syntax means this one, or one this is a special case of."""
+        return DEFAULTS.get(self.media_type) == self.uid or self.uid in _NARROWER
+
+    @property
     def deflated(self) -> bool:
         """Whether the whole data set is one deflated stream (PS3.5 A.5)."""
         return self.uid == DEFLATED_LITTLE
@@ -142,6 +147,24 @@ TRANSFER_SYNTAXES: Mapping[str, TransferSyntax] = MappingProxyType(
     | {uid: TransferSyntax(uid, name, media, True, lossy) for uid, name, media, lossy in _ENCAPSULATED}
 )
 """By UID. The JPIP syntaxes are not here: their pixel data lie elsewhere. Nor is Papyrus, which nobody writes."""
+
+DEFAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        _JPEG: "1.2.840.10008.1.2.4.70",
+        "image/dicom-rle": "1.2.840.10008.1.2.5",
+        "image/jls": "1.2.840.10008.1.2.4.80",
+        _JP2: "1.2.840.10008.1.2.4.90",
+        _JPX: "1.2.840.10008.1.2.4.92",
+        _JPHC: "1.2.840.10008.1.2.4.201",
+        _JXL: "1.2.840.10008.1.2.4.110",
+        _MPEG: "1.2.840.10008.1.2.4.100",
+        _MP4: "1.2.840.10008.1.2.4.102",
+    }
+)
+"""What a compressed media type means where no transfer syntax is named (PS3.18 Table 8.7.3-5)."""
+
+_NARROWER = frozenset(("1.2.840.10008.1.2.4.202",))
+"""Syntaxes whose streams are streams of their type's default too: .202 is .201 with some options fixed."""
 
 LEGACY_NAMES: Mapping[str, str] = MappingProxyType(
     {

@@ -14,11 +14,9 @@ from dicomweb.wire.negotiation import (
     Representation,
     accepted_by,
     choose,
-    frame_offers,
-    instance_offers,
     parse_accepted,
-    value_offers,
 )
+from dicomweb.wire.offers import frame_offers, instance_offers, value_offers
 from tests.build.asking import make_request
 from tests.dicomweb.wire.accept_corpus import BIG, ELE, FRAMES, INSTANCES, JPEG, OCTETS, Case, Sent
 
