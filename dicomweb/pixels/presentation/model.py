@@ -29,6 +29,10 @@ class BadPresentation(PixelError):
     """A presentation state that cannot be shown; the text names the attribute and what was expected of it."""
 
 
+class UnsupportedPresentation(BadPresentation):
+    """A presentation state of a kind that cannot be shown here; the text says which."""
+
+
 class StateKind(Enum):
     """Which pixels a state is for (PS3.4 B.5: the Softcopy Presentation State Storage SOP classes)."""
 
@@ -142,7 +146,7 @@ class DisplayedArea(ForImages):
 
 @dataclass(frozen=True, slots=True)
 class RectangularShutter:
-    """What lies between the edges is shown (PS3.3 C.7.6.11): pixels, 1-based; the edges themselves are shut."""
+    """What lies between the edges is shown (PS3.3 C.7.6.11): pixels, 1-based; the edges themselves are shown."""
 
     left: int
     right: int
