@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from storage.catalog.database import rows_of
-from storage.catalog.lookup import numbers
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,7 +25,7 @@ def read_docs(cursor: DuckDBPyConnection, table: str, wanted: Collection[int]) -
     """The documents of rows of a table, by their numbers."""
     sql = f"SELECT no, doc FROM {table} WHERE no IN"
     if len(wanted) <= _BY_INDEX:
-        return dict(rows_of(cursor, f"{sql} ({numbers(wanted)})")) if wanted else {}
+        return dict(rows_of(cursor, f"{sql} ({', '.join('?' * len(wanted))})", list(wanted))) if wanted else {}
     return dict(rows_of(cursor, f"{sql} (SELECT unnest(?::INTEGER[]))", [list(wanted)]))
 
 

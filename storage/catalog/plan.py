@@ -60,14 +60,17 @@ class Plan:
     origin: str
     """What stands behind FROM: the table of the level, joined with those above that are needed."""
     where: Sql
+    of_study: str
+    """Study Instance UID whose study the matches belong to, which is not said in `where`: finding its number first
+    and looking there costs less than a join. Empty if none is named, or several."""
     slow: tuple[Match, ...]
     """Conditions that need headers."""
     lower: Sql
     """For `slow`: what the instances that are looked at must fulfil, over st, se and i."""
     sort: tuple[SortKey, ...]
     """A total order."""
-    exact: bool
-    """Whether a key with an index leaves few studies: they are sorted here, where it costs less."""
+    few: bool
+    """Whether a key with an index leaves few studies or series: they are sorted here, where it costs less."""
     tell: tuple[str, ...]
     """Tags to be told, as far as columns know them, ascending."""
     parents: tuple[str, ...]
@@ -103,7 +106,10 @@ def plan_query(query: Query, extra: Collection[str] = ()) -> Plan:
     """How the query is answered; `extra` are the tags whose values the extra table has for all instances."""
     fast: list[tuple[Level, Sql]] = []
     slow: list[Match] = []
+    of_study = _only_study(query, extra)
     for match in query.matches:
+        if of_study and match.path == (told.STUDY_INSTANCE,):
+            continue
         found = _fast(match, query.level) or _by_extra(match, extra)
         if found is None:
             slow.append(match)
@@ -113,15 +119,17 @@ def plan_query(query: Query, extra: Collection[str] = ()) -> Plan:
     where = _where(fast, query.level)
     levels = {query.level, *(level for level, _ in fast if level < query.level), *_levels(order, query.level)}
     indexed = query.level is Level.STUDY and any(fixed(query, tag) for tag in _INDEXED)
+    few = indexed or (query.level is Level.SERIES and bool(of_study))
     tell, from_header = _told(query)
     return Plan(
         query.level,
         _origin(query.level, levels),
         where,
+        of_study,
         tuple(slow),
         all_of([Sql(_SHOWN[Level.INSTANCE]), *(sql for _, sql in fast)]),
         tuple(order),
-        indexed,
+        few,
         tell,
         _parents(tell, query.level),
         from_header,
@@ -141,6 +149,20 @@ def _fast(match: Match, level: Level) -> tuple[Level, Sql] | None:
         time = beside.source if beside is not None and beside.level is found.level else None
     sql = condition_sql(found.source, match.condition, time)
     return (found.level, sql) if sql is not None else None
+
+
+def _only_study(query: Query, extra: Collection[str]) -> str:
+    """The one Study Instance UID asked for, if all else can be said in SQL."""
+    uids = [
+        match.condition.values[0]
+        for match in query.matches
+        if match.path == (told.STUDY_INSTANCE,)
+        and isinstance(match.condition, OneOf)
+        and len(match.condition.values) == 1
+    ]
+    in_sql = all(_fast(match, query.level) or _by_extra(match, extra) for match in query.matches)
+    named = sum(match.path == (told.STUDY_INSTANCE,) for match in query.matches)
+    return uids[0] if named == len(uids) == 1 and in_sql else ""
 
 
 def _by_extra(match: Match, extra: Collection[str]) -> tuple[Level, Sql] | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -22,22 +21,18 @@ from storage.catalog.docs import DocCache, read_docs
 from storage.catalog.extra import ExtraColumns
 from storage.catalog.headers import HeaderReader
 from storage.catalog.lookup import rows_with_places
+from storage.catalog.page import Page, Row, read_page
 from storage.catalog.plan import Plan, plan_query
 from storage.catalog.settings import CatalogSettings
 from storage.catalog.slow import SlowSearch
 from storage.catalog.sources import ALIAS, OF_PATIENT
-from storage.catalog.telling import ROW_AT, InstanceTeller, merged, page_columns, series_told, study_told
+from storage.catalog.telling import ROW_AT, InstanceTeller, merged, series_told, study_told
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _TOGETHER = 500
 """Matches told at a time."""
-
-_FEW = 1000
-"""Matches of an exact key up to which they are sorted here."""
-
-Row = tuple[Any, ...]
 
 
 class Searcher:
@@ -59,14 +54,25 @@ class Searcher:
         if plan.slow:
             owners = await self._slow.owners(plan)
             more = _among(plan.level, owners) if owners else FALSE
-        page = partial(_page, plan=plan, more=more, limit=query.limit, offset=query.offset)
-        rows, total = await self._database.read(page)
-        return Found(total, self._told(plan, rows))
+        begin = partial(self._begin, plan=plan, more=more, limit=query.limit, offset=query.offset)
+        page, first = await self._database.read(begin)
+        return Found(page.total, self._told(plan, page.rows, first))
 
-    async def _told(self, plan: Plan, rows: Sequence[Row]) -> AsyncIterator[Sequence[JsonAttributes]]:
+    def _begin(
+        self, cursor: DuckDBPyConnection, *, plan: Plan, more: Sql, limit: int, offset: int
+    ) -> tuple[Page, list[JsonAttributes]]:
+        """A page, and what is told of its first rows: together, since each way to a thread and back costs."""
+        page = read_page(cursor, plan, more, limit=limit, offset=offset)
+        rows = page.rows[:_TOGETHER]
+        return page, self._describer.describe(cursor, plan=plan, rows=rows, docs=page.docs) if rows else []
+
+    async def _told(
+        self, plan: Plan, rows: Sequence[Row], first: Sequence[JsonAttributes]
+    ) -> AsyncIterator[Sequence[JsonAttributes]]:
         for start in range(0, len(rows), _TOGETHER):
-            part = rows[start : start + _TOGETHER]
-            found = await self._database.read(partial(self._describer.describe, plan=plan, rows=part))
+            part, found = rows[start : start + _TOGETHER], first
+            if start:
+                found = await self._database.read(partial(self._describer.describe, plan=plan, rows=part, docs={}))
             if plan.everything or plan.from_header:
                 found = await self._with_headers(plan, part, found)
             yield found
@@ -89,49 +95,22 @@ def _among(level: Level, owners: Sequence[int]) -> Sql:
     return Sql(f"{column} IN (SELECT unnest(?::BIGINT[]))", (list(owners),))
 
 
-def _page(cursor: DuckDBPyConnection, *, plan: Plan, more: Sql, limit: int, offset: int) -> tuple[list[Row], int]:
-    """The rows of a page in order, and how many match in all."""
-    if plan.exact and (found := _few(cursor, plan, more)) is not None:
-        return found[offset : offset + limit], len(found)
-    keys = plan.keys(more)
-    sql = f"SELECT {page_columns(plan)} {keys.text} LIMIT {limit:d} OFFSET {offset:d}"
-    rows = rows_of(cursor, sql, list(keys.values)) if limit else []
-    if (rows or not offset) and 0 < limit != len(rows):
-        return rows, offset + len(rows)
-    count = plan.count(more)
-    ((total,),) = rows_of(cursor, count.text, list(count.values))
-    return rows, total
-
-
-def _few(cursor: DuckDBPyConnection, plan: Plan, more: Sql) -> list[Row] | None:
-    """All matches in order; None if they are not few."""
-    keys = plan.unordered(more)
-    sort = ", ".join(key.expression for key in plan.sort)
-    sql = f"SELECT {page_columns(plan)}, {sort} {keys.text} LIMIT {_FEW + 1}"
-    rows = rows_of(cursor, sql, list(keys.values))
-    if len(rows) > _FEW:
-        return None
-    for back, key in enumerate(reversed(plan.sort), start=1):
-        known = [row for row in rows if row[-back] is not None]
-        known.sort(key=itemgetter(-back), reverse=key.descending)
-        rows = known + [row for row in rows if row[-back] is None]
-    return rows
-
-
 class Describer:
     """What is told of matches from the catalog's rows, in a reading thread."""
 
     def __init__(self) -> None:
         self._docs = DocCache()
 
-    def describe(self, cursor: DuckDBPyConnection, *, plan: Plan, rows: Sequence[Row]) -> list[JsonAttributes]:
-        """What is told of each, in the same order."""
+    def describe(
+        self, cursor: DuckDBPyConnection, *, plan: Plan, rows: Sequence[Row], docs: Mapping[int, bytes]
+    ) -> list[JsonAttributes]:
+        """What is told of each, in the same order; `docs` are the documents that were read with the rows."""
         if plan.level is Level.STUDY:
-            studies = self._docs.get(cursor, "studies", ((row[0], row[1]) for row in rows))
+            studies = docs or self._docs.get(cursor, "studies", ((row[0], row[1]) for row in rows))
             found = [study_told(plan, orjson.loads(studies[row[0]])) for row in rows]
             return _with_patients(cursor, plan, rows, found)
         if plan.level is Level.SERIES:
-            series = self._docs.get(cursor, "series", ((row[0], row[1]) for row in rows))
+            series = docs or self._docs.get(cursor, "series", ((row[0], row[1]) for row in rows))
             return _series(cursor, plan, [(row[0], row[3]) for row in rows], series)
         parents = list(dict.fromkeys((row[0], row[1]) for row in rows))
         series = read_docs(cursor, "series", {no for no, _ in parents})

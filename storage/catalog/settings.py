@@ -23,8 +23,9 @@ class CatalogSettings:
     """Bytes of compressed headers kept on the local disk; the oldest segment goes first."""
     segment_bytes: int = 64 << 20
     """Bytes of one header segment."""
-    threads: int = 2
-    """Threads of DuckDB."""
+    threads: int = 1
+    """Threads of DuckDB within one question; several are answered at once all the same. A second thread made each
+    small question dearer by 0.2 ms and no list of 50 000 studies cheaper."""
     memory: str = "256MB"
     """What DuckDB may keep in memory."""
     readers: int = 2
