@@ -12,12 +12,16 @@ Group lengths are left out (PS3.5 7.2).
 A UN of undefined length holds little endian items whatever stands around it (PS3.5 6.2.2) and comes out as the
 sequence it is. A UN of defined length is copied, since nobody knows what is in it.
 
+Elements of the top level may be replaced or left out on the way, and the pixel data may be left to the caller: that
+is how an instance is converted (see `rewrite`).
+
 As lenient as `elements`, which has read the same bytes before: missing delimiters, needless ones, items in another
 form than what is around them, padding and garbage behind the data set.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
@@ -38,6 +42,9 @@ _PIXEL_TAGS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 _PIXEL_DATA = 0x7FE00010
 _HEADER = 12
 """Bytes of the longest element header."""
+_NO_CHANGES: Mapping[int, bytes] = {}
+_BEYOND = 1 << 32
+"""A tag behind all others."""
 
 
 class _Kind(Enum):
@@ -67,9 +74,21 @@ class _Level:
 class ElementsToExplicitLittle:
     """Bytes of a data set in, bytes of the same data set out."""
 
-    def __init__(self, data_set: JsonAttributes, *, transfer_syntax: str, offset: int) -> None:
+    def __init__(
+        self,
+        data_set: JsonAttributes,
+        *,
+        transfer_syntax: str,
+        offset: int,
+        changes: Mapping[int, bytes] = _NO_CHANGES,
+        without_pixels: bool = False,
+        header: Callable[[int, str, int], bytes] = element_header,
+    ) -> None:
         """`transfer_syntax` is what is declared, or found out where nothing is; `offset` the position of the
-        data set in what is stored, for messages."""
+        data set in what is stored, for messages. `changes` are encoded elements by tag that take the place of
+        those of the top level, in tag order; empty ones take them away. `without_pixels` leaves the pixel data of
+        the top level out: `pixels_at` tells where they belong. `header` writes tag, VR and length."""
+        self._header = header
         self._data_set = data_set
         self._transfer_syntax = transfer_syntax
         self._levels: list[_Level] = []
@@ -85,10 +104,18 @@ class ElementsToExplicitLittle:
         self._over = False
         """Whether what follows is no data set any more."""
         self._out: list[bytes] = []
+        self._changes = changes
+        self._to_come = sorted(tag for tag, element in changes.items() if element)
+        """Tags of the changes that are not written yet, in order."""
+        self._without_pixels = without_pixels
+        self._mute = 0
+        """How many levels are open around what is left out; 0 if nothing is."""
+        self.pixels_at: int | None = None
+        """Before which piece of what the last call gave the pixel data belong, None if they were not in it."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """What can be written after these bytes. Raises Unreadable."""
-        self._out = []
+        self._begin_output()
         if not self._over:
             data = self._held + chunk if self._held else chunk
             self._held = data[self._run(data, final=False) :]
@@ -96,8 +123,9 @@ class ElementsToExplicitLittle:
 
     def finish(self) -> list[bytes]:
         """The end: what was held back. Raises Truncated if the stored bytes broke off."""
-        self._out = []
+        self._begin_output()
         if self._over:
+            self._write_changes(_BEYOND)
             return self._out
         if self._left > len(self._held):
             raise Truncated("the object ends within a value", self._at)
@@ -109,7 +137,21 @@ class ElementsToExplicitLittle:
             self._close()
         if len(self._levels) > 1:
             raise Truncated("the object ends within a sequence", self._at)
+        self._write_changes(_BEYOND)
         return self._out
+
+    def _begin_output(self) -> None:
+        self._out = []
+        self.pixels_at = None
+
+    def _write(self, piece: bytes) -> None:
+        if not self._mute:
+            self._out.append(piece)
+
+    def _write_changes(self, tag: int) -> None:
+        """The changes that belong before an element of the top level."""
+        while self._to_come and self._to_come[0] <= tag:
+            self._out.append(self._changes[self._to_come.pop(0)])
 
     def _run(self, data: bytes, *, final: bool) -> int:
         """Deal with as much of the data as possible, and say how much that was."""
@@ -146,7 +188,7 @@ class ElementsToExplicitLittle:
         if taken < self._left:
             taken -= taken % self._word
         if taken and not self._dropped:
-            self._out.append(byte_swap(data[used : used + taken], self._word))
+            self._write(byte_swap(data[used : used + taken], self._word))
         self._left -= taken
         self._at += taken
         return taken
@@ -158,7 +200,9 @@ class ElementsToExplicitLittle:
 
     def _close(self) -> None:
         kind = self._levels.pop().kind
-        self._out.append(ITEM_DELIMITER if kind is _Kind.ELEMENTS else SEQUENCE_DELIMITER)
+        self._write(ITEM_DELIMITER if kind is _Kind.ELEMENTS else SEQUENCE_DELIMITER)
+        if len(self._levels) <= self._mute:
+            self._mute = 0
 
     def _begin(self, data: bytes, at: int) -> int:
         """Deal with the header of an element, item or delimiter at `at`, and say how long it was."""
@@ -210,22 +254,36 @@ class ElementsToExplicitLittle:
         undefined = length == UNDEFINED
         if not undefined and start + length > level.end:
             raise Unreadable("an element reaches beyond the item it is in", start)
-        self._pixels_over = self._pixels_over or (len(self._levels) == 1 and tag in _PIXEL_TAGS)
+        left_out = len(self._levels) == 1 and self._begin_top(tag)
+        if left_out:
+            self._mute = 1
         if undefined and vr in BULK_VRS and vr != "UN":
-            self._out.append(element_header(tag, vr, UNDEFINED))
+            self._write(self._header(tag, vr, UNDEFINED))
             self._levels.append(_Level(_Kind.FRAGMENTS, level.coding, level.end, None))
         elif undefined or vr == "SQ":
-            self._out.append(element_header(tag, "SQ", UNDEFINED if length else 0))
+            self._write(self._header(tag, "SQ", UNDEFINED if length else 0))
             if length:
                 coding = replace(level.coding, order=LITTLE) if vr == "UN" else level.coding
                 items = level.told.get(f"{tag:08X}", {}).get("Value") or []
                 self._levels.append(_Level(_Kind.ITEMS, coding, level.end if undefined else start + length, items))
         else:
-            self._dropped = tag & 0xFFFF == 0
+            self._dropped = left_out or tag & 0xFFFF == 0
             if not self._dropped:
-                self._out.append(element_header(tag, vr, length))
+                self._write(self._header(tag, vr, length))
             self._left = length
             self._word = _word(level, tag, vr) if level.coding.order.big else 1
+        if len(self._levels) == 1:
+            self._mute = 0
+
+    def _begin_top(self, tag: int) -> bool:
+        """Write the changes before an element of the top level; whether the element itself is left out."""
+        self._write_changes(tag)
+        if tag not in _PIXEL_TAGS:
+            return tag in self._changes
+        self._pixels_over = True
+        if self._without_pixels:
+            self.pixels_at = len(self._out)
+        return self._without_pixels
 
     def _item_or_delimiter(self, level: _Level, tag: int, length: int) -> int:
         """Deal with an item tag or a delimiter (PS3.5 7.5), and say how many bytes are done."""
@@ -236,8 +294,8 @@ class ElementsToExplicitLittle:
         elif tag == SEQUENCE_END:
             self._close()
         elif tag == ITEM and level.kind is _Kind.FRAGMENTS and length != UNDEFINED:
-            self._out.append(item_header(length))
-            self._left, self._word, self._dropped = length, 1, False
+            self._write(item_header(length))
+            self._left, self._word, self._dropped = length, 1, bool(self._mute)
         elif tag == ITEM and level.kind is _Kind.ITEMS:
             self._item(level, length)
         elif tag != ITEM_END:
@@ -247,7 +305,7 @@ class ElementsToExplicitLittle:
     def _item(self, level: _Level, length: int) -> None:
         told = level.told[level.taken] if level.taken < len(level.told) else None
         level.taken += 1
-        self._out.append(item_header(UNDEFINED if length else 0))
+        self._write(item_header(UNDEFINED if length else 0))
         if length:
             # the delimiter of an item holds, also where the sequence is said to be shorter
             end = NOWHERE if length == UNDEFINED else self._at + 8 + length

@@ -43,7 +43,7 @@ class ToExplicitLittle:
     """A file in one of the `REENCODED` syntaxes in, a file in Explicit VR Little Endian out."""
 
     def __init__(self, data_set: JsonAttributes, *, transfer_syntax: str, data_set_offset: int) -> None:
-        self._prefix = _Prefix(data_set, data_set_offset)
+        self._prefix = Prefix(data_set, data_set_offset, EXPLICIT_LITTLE)
         self._body: Inflater | ElementsToExplicitLittle
         if transfer_syntax == DEFLATED:
             self._body = Inflater()
@@ -65,11 +65,16 @@ class ToExplicitLittle:
         yield from self._body.finish()
 
 
-class _Prefix:
+class Prefix:
     """Gathers what stands before the data set and gives it back for another transfer syntax."""
 
-    def __init__(self, data_set: JsonAttributes, data_set_offset: int) -> None:
+    def __init__(
+        self, data_set: JsonAttributes, data_set_offset: int, transfer_syntax: str, sop_instance: str = ""
+    ) -> None:
+        """`sop_instance` is the UID of what follows if it is another than before."""
         self._data_set = data_set
+        self._transfer_syntax = transfer_syntax
+        self._sop_instance = sop_instance
         self._missing = data_set_offset
         self._held: list[bytes] = []
         self._told = False
@@ -84,8 +89,11 @@ class _Prefix:
         if self._missing:
             return b"", b""
         self._told = True
-        prefix = relabelled_prefix(b"".join(self._held), EXPLICIT_LITTLE)
-        return prefix or file_prefix(self._uid("00080016"), self._uid("00080018"), EXPLICIT_LITTLE), rest
+        prefix = relabelled_prefix(b"".join(self._held), self._transfer_syntax, self._sop_instance)
+        if not prefix:
+            named = self._sop_instance or self._uid("00080018")
+            prefix = file_prefix(self._uid("00080016"), named, self._transfer_syntax)
+        return prefix, rest
 
     def _uid(self, tag: str) -> str:
         values = self._data_set.get(tag, {}).get("Value") or [""]

@@ -38,6 +38,11 @@ def element_header(tag: int, vr: str, length: int) -> bytes:
     return _LONG.pack(tag >> 16, tag & 0xFFFF, vr.encode("latin-1"), 0, length)
 
 
+def implicit_header(tag: int, vr: str, length: int) -> bytes:
+    """Tag and length of a data element in Implicit VR (PS3.5 7.1.3), which leaves the VR to the dictionary."""
+    return _ITEM.pack(tag >> 16, tag & 0xFFFF, length)
+
+
 def item_header(length: int) -> bytes:
     """Tag and length of a sequence item or fragment (PS3.5 7.5.1)."""
     return _ITEM.pack(0xFFFE, 0xE000, length)
@@ -82,10 +87,10 @@ def file_prefix(sop_class: str, sop_instance: str, transfer_syntax: str) -> byte
     )
 
 
-def relabelled_prefix(prefix: bytes, transfer_syntax: str) -> bytes | None:
+def relabelled_prefix(prefix: bytes, transfer_syntax: str, sop_instance: str = "") -> bytes | None:
     """The bytes before a data set with another transfer syntax in group 0002 and every other element of it kept.
 
-    The preamble becomes zeros: what it said, a TIFF directory say, is about the bytes as they were. None if there
+    With `sop_instance` what follows is another instance, of this UID. The preamble becomes zeros: what it said, a TIFF directory say, is about the bytes as they were. None if there
     is no file meta information, or if it cannot be read.
     """
     start = 132 if prefix[128:132] == b"DICM" else 0
@@ -109,4 +114,6 @@ def relabelled_prefix(prefix: bytes, transfer_syntax: str) -> bytes | None:
     if not elements:
         return None
     elements[0x00020010] = _uid_element(0x00020010, transfer_syntax)
+    if sop_instance:
+        elements[0x00020003] = _uid_element(0x00020003, sop_instance)
     return PREAMBLE + meta_group(elements)
