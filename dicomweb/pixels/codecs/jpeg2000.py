@@ -1,0 +1,161 @@
+"""JPEG 2000 and HTJ2K (ISO/IEC 15444-1, -2, -15; PS3.5 A.4.4, 8.2.4, 8.2.14).
+
+    FF4F SOC | FF51 SIZ | ... FF52 COD, FF50 CAP ... | FF90 SOT, tile-part | SOT, tile-part | ... | FFD9 EOC
+
+The standard wants a bare codestream; some devices send a JP2 file, whose boxes are left aside: what they say of
+colour is said by the data set. The tile-parts are counted before decoding, because a codestream that is cut off
+would decode to a picture that is blurred in part.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+from dicomweb.pixels.codecs.codestream import Codestream, Samples
+from dicomweb.pixels.frame import Undecodable
+
+_SIZ = struct.Struct(">HHLLLLLLLLH")
+_JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
+_SOC, _EOC = b"\xff\x4f", b"\xff\xd9"
+_CAP, _SIZ_MARKER, _COD, _SOT = 0xFF50, 0xFF51, 0xFF52, 0xFF90
+_LEAST_TILE_PART = 14
+"""SOT and SOD of a tile-part without packets."""
+_MOST_LAYERS = 4096
+"""Of a quality-layered codestream; more would only make decoders slow."""
+
+
+def is_jpeg2000(data: bytes) -> bool:
+    """Whether the bytes begin as a codestream or a JP2 file."""
+    return data[:3] == b"\xff\x4f\xff" or data[:12] == _JP2_SIGNATURE
+
+
+def read_jpeg2000(data: bytes, photometric: str) -> Codestream:
+    """What the header of a codestream says. Raises Undecodable."""
+    data = _bare(data)
+    try:
+        header = _main_header(data)
+        complete = _completed(data, header)
+    except (struct.error, IndexError) as error:
+        raise Undecodable("the header of a JPEG 2000 codestream is cut off") from error
+    htj2k = (partial(_openjph, complete),) if header.high_throughput else ()
+    return Codestream(
+        rows=header.rows,
+        columns=header.columns,
+        samples_per_pixel=header.components,
+        precision=header.precision,
+        signed=header.signed,
+        decoders=(*htj2k, partial(_openjpeg, complete)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    rows: int
+    columns: int
+    components: int
+    precision: int
+    signed: bool
+    tiles: int
+    high_throughput: bool
+    end: int
+    """Offset of the first SOT."""
+
+
+def _bare(data: bytes) -> bytes:
+    """The codestream of a JP2 file (ISO/IEC 15444-1 I.4), or the data themselves."""
+    if data[:12] != _JP2_SIGNATURE:
+        return data
+    at = 0
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">L4s", data, at)
+        header = 8
+        if length == 1 and at + 16 <= len(data):
+            length, header = struct.unpack_from(">Q", data, at + 8)[0], 16
+        if kind == b"jp2c":
+            return data[at + header : at + length if length else None]
+        if length < header:
+            break
+        at += length
+    raise Undecodable("a JP2 file without a codestream")
+
+
+def _main_header(data: bytes) -> _Header:
+    if data[:2] != _SOC:
+        raise Undecodable("not a JPEG 2000 codestream")
+    at, size, high_throughput = 2, None, False
+    while True:
+        marker, length = struct.unpack_from(">HH", data, at)
+        if marker == _SOT:
+            break
+        if marker < 0xFF00 or length < 2:
+            raise Undecodable(f"a JPEG 2000 main header with {marker:04X} where a marker was expected")
+        if marker == _SIZ_MARKER:
+            size = data[at + 2 : at + 2 + length]
+        elif marker == _CAP:
+            high_throughput = True
+        elif marker == _COD and struct.unpack_from(">H", data, at + 6)[0] > _MOST_LAYERS:
+            raise Undecodable("a JPEG 2000 codestream of absurdly many layers")
+        at += 2 + length
+    if size is None:
+        raise Undecodable("a JPEG 2000 codestream without SIZ")
+    return _sized(size, high_throughput=high_throughput, end=at)
+
+
+def _sized(size: bytes, *, high_throughput: bool, end: int) -> _Header:
+    """The SIZ segment (A.5.1): image and tile grid, then depth and sub-sampling of each component."""
+    _, _, right, bottom, left, top, tile_width, tile_height, tile_left, tile_top, count = _SIZ.unpack_from(size)
+    components = [size[_SIZ.size + 3 * n : _SIZ.size + 3 * n + 3] for n in range(count)]
+    if not count or any(len(component) < 3 for component in components):
+        raise Undecodable("a JPEG 2000 codestream without components")
+    if any(component != components[0] for component in components):
+        raise Undecodable("the components of a JPEG 2000 codestream differ in size or depth")
+    depth, across, down = components[0]
+    if (across, down) != (1, 1) or not tile_width or not tile_height or right <= left or bottom <= top:
+        raise Undecodable("a JPEG 2000 codestream of sub-sampled components or without size")
+    tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
+    return _Header(
+        rows=bottom - top,
+        columns=right - left,
+        components=count,
+        precision=(depth & 0x7F) + 1,
+        signed=bool(depth & 0x80),
+        tiles=tiles,
+        high_throughput=high_throughput,
+        end=end,
+    )
+
+
+def _completed(data: bytes, header: _Header) -> bytes:
+    """The codestream up to its end, which is added if only EOC is missing. Raises Undecodable if more is."""
+    if header.tiles * _LEAST_TILE_PART > len(data):
+        raise Undecodable(f"{len(data)} bytes of JPEG 2000 cannot hold {header.tiles} tiles")
+    at, seen = header.end, set()
+    while data[at : at + 2] == b"\xff\x90":
+        _, tile, length = struct.unpack_from(">HHL", data, at + 2)
+        seen.add(tile)
+        if length == 0:
+            # the last tile-part may leave its length open: it ends with the codestream (A.4.2)
+            end = data.rfind(_EOC, at)
+            at = end if end >= 0 else len(data)
+            break
+        if length < _LEAST_TILE_PART:
+            raise Undecodable(f"a JPEG 2000 tile-part of {length} bytes")
+        at += length
+    if at > len(data) or len(seen) != header.tiles:
+        raise Undecodable(f"a JPEG 2000 codestream is cut off: {len(seen)} of {header.tiles} tiles")
+    return data if data[at : at + 2] == _EOC else data[:at] + _EOC
+
+
+def _openjph(data: bytes) -> Samples:
+    import imagecodecs
+
+    return cast(Samples, imagecodecs.htj2k_decode(data))
+
+
+def _openjpeg(data: bytes) -> Samples:
+    import imagecodecs
+
+    return cast(Samples, imagecodecs.jpeg2k_decode(data))

@@ -1,0 +1,107 @@
+"""Uncompressed frames: samples as they lie, by pixel or by plane, in either byte order (PS3.5 8.1, 8.2).
+
+Sub-sampled colour (PS3.3 C.7.6.3.1.2) is brought to full resolution by repeating Cb and Cr, which belong to the
+first of two pixels:  Y1 Y2 Cb Cr  becomes  Y1 Cb Cr, Y2 Cb Cr.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from dicomweb.encoding.words import byte_swap, pixel_word_bytes
+from dicomweb.pixels.codecs.codestream import EncodedFrame, Samples
+from dicomweb.pixels.frame import Undecodable, UnsupportedSyntax
+
+_HALVED = frozenset(("YBR_FULL_422", "YBR_PARTIAL_422"))
+
+
+def decode_native(frame: EncodedFrame) -> Samples:
+    """The samples of an uncompressed frame.
+
+    Raises Undecodable if there are not as many bytes as the attributes say, UnsupportedSyntax.
+    """
+    spec, data = frame.spec, frame.data
+    if frame.big_endian:
+        data = _little(frame)
+    if spec.bits_allocated == 1:
+        return arranged(_bits(data, frame.samples), frame, by_plane=spec.planar_configuration == 1)
+    if _is_halved(frame):
+        return _full_resolution(_taken(data, frame, frame.samples // 3 * 2), frame)
+    samples = _taken(data, frame, frame.samples)
+    return arranged(samples, frame, by_plane=spec.planar_configuration == 1)
+
+
+def decode_deflated(frame: EncodedFrame) -> Samples:
+    """The samples of a frame deflated by itself (Deflated Image Frame Compression, PS3.5 A.4.14)."""
+    most = frame.decoded_bytes + 2
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(frame.data, most)
+    except zlib.error as error:
+        raise Undecodable(f"a deflated frame is damaged: {error}") from error
+    if not inflater.eof:
+        raise Undecodable("a deflated frame is cut off, or longer than its attributes say")
+    return decode_native(
+        EncodedFrame(inflated, frame.spec, frame.sample_type, big_endian=False, pixel_vr=frame.pixel_vr)
+    )
+
+
+def arranged(samples: Samples, frame: EncodedFrame, *, by_plane: bool) -> Samples:
+    """The samples in a row as (rows, columns) or (rows, columns, samples), C-contiguous."""
+    spec = frame.spec
+    if spec.samples_per_pixel == 1:
+        return samples.reshape(spec.rows, spec.columns)
+    if not by_plane:
+        return samples.reshape(spec.rows, spec.columns, spec.samples_per_pixel)
+    planes = samples.reshape(spec.samples_per_pixel, spec.rows, spec.columns)
+    return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+
+def _little(frame: EncodedFrame) -> bytes:
+    """The bytes of a big endian frame in little endian order (PS3.5 7.3)."""
+    word = pixel_word_bytes(frame.pixel_vr, frame.spec.bits_allocated)
+    if not frame.pixel_vr:
+        word = max(1, frame.spec.bits_allocated // 8)
+    if len(frame.data) % word:
+        # a frame that ends inside a word: its last byte lies with the frame behind it
+        raise Undecodable(f"a big endian frame of {len(frame.data)} bytes, words of {word} bytes expected")
+    return byte_swap(frame.data, word)
+
+
+def _bits(data: bytes, count: int) -> Samples:
+    if len(data) != -(-count // 8) and len(data) != -(-count // 16) * 2:
+        raise Undecodable(f"a frame of {len(data)} bytes, {-(-count // 8)} declared")
+    return np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")
+
+
+def _taken(data: bytes, frame: EncodedFrame, count: int) -> Samples:
+    """`count` samples; a byte of padding may follow them (PS3.5 8.1.1)."""
+    kind = frame.sample_type.newbyteorder("<")
+    expected = count * kind.itemsize
+    if not expected <= len(data) <= expected + expected % 2:
+        raise Undecodable(f"a frame of {len(data)} bytes, {expected} declared")
+    return np.frombuffer(data, kind, count).astype(frame.sample_type, copy=False)
+
+
+def _is_halved(frame: EncodedFrame) -> bool:
+    """Whether Cb and Cr lie there for every second pixel only: some write 422 and store every sample all the same."""
+    spec = frame.spec
+    if spec.samples_per_pixel != 3 or len(frame.data) >= frame.decoded_bytes:
+        return False
+    if spec.photometric_interpretation in _HALVED and spec.columns % 2 == 0:
+        return True
+    if spec.photometric_interpretation in _HALVED or spec.photometric_interpretation == "YBR_PARTIAL_420":
+        raise UnsupportedSyntax(f"native {spec.photometric_interpretation} of {spec.columns} columns")
+    return False
+
+
+def _full_resolution(samples: Samples, frame: EncodedFrame) -> Samples:
+    spec = frame.spec
+    pairs = samples.reshape(spec.rows, spec.columns // 2, 4)
+    full = np.empty((spec.rows, spec.columns, 3), samples.dtype)
+    for first in (0, 1):
+        full[:, first::2, 0] = pairs[:, :, first]
+        full[:, first::2, 1:] = pairs[:, :, 2:]
+    return full

@@ -1,0 +1,91 @@
+"""RLE Lossless (PS3.5 G): the bytes of each sample apart, most significant first, each packed by runs.
+
+    64 bytes: number of segments, 15 offsets | segment of R's high bytes | of R's low bytes | of G's ...
+
+Each segment is padded to even length. Whatever Planar Configuration says, it is colour by plane (G.2).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, cast
+
+import numpy as np
+
+from dicomweb.pixels.codecs.codestream import EncodedFrame, Samples
+from dicomweb.pixels.codecs.native import arranged
+from dicomweb.pixels.frame import Undecodable
+
+_HEADER = struct.Struct("<16L")
+_MOST_PER_BYTE = 64
+"""A run of 128 bytes takes two (PS3.5 G.3.1)."""
+
+
+def decode_rle(frame: EncodedFrame) -> Samples:
+    """The samples of an RLE frame. Raises Undecodable."""
+    bits = frame.spec.bits_allocated == 1
+    count = -(-frame.samples // 8) if bits else frame.samples
+    size = 1 if bits else frame.sample_type.itemsize
+    segments = _segments(frame.data, frame.spec.samples_per_pixel * size if not bits else 1)
+    if count * size > _MOST_PER_BYTE * len(frame.data):
+        raise Undecodable(f"{len(frame.data)} bytes of RLE cannot hold {count * size}")
+    packed = _unpacked(frame.data, segments, np.dtype(f"<u{size}"), count)
+    if bits:
+        packed = np.unpackbits(packed, count=frame.samples, bitorder="little")
+    return arranged(packed.view(frame.sample_type.newbyteorder("<")), frame, by_plane=True).astype(
+        frame.sample_type, copy=False
+    )
+
+
+def _segments(data: bytes, expected: int) -> list[tuple[int, int]]:
+    """Begin and end of each segment."""
+    if len(data) < _HEADER.size:
+        raise Undecodable(f"an RLE frame of {len(data)} bytes, its header has {_HEADER.size}")
+    count, *offsets = _HEADER.unpack_from(data)
+    if count != expected:
+        raise Undecodable(f"an RLE frame of {count} segments, {expected} declared")
+    bounds = [*offsets[:count], len(data)]
+    if bounds[0] < _HEADER.size or any(a >= b for a, b in zip(bounds, bounds[1:], strict=False)):
+        raise Undecodable("the segments of an RLE frame do not follow one another inside it")
+    return list(zip(bounds, bounds[1:], strict=False))
+
+
+def _unpacked(data: bytes, segments: list[tuple[int, int]], kind: np.dtype[Any], count: int) -> Samples:
+    """`count` little endian samples of all planes, one plane behind the other."""
+    import imagecodecs
+
+    out = np.empty(count, kind)
+    try:
+        imagecodecs.dicomrle_decode(data, kind, out=out.view(np.uint8))
+    except (RuntimeError, ValueError):
+        # refused also for bytes too many behind a segment, which are harmless: padding to more than even length
+        return _unpacked_singly(data, segments, kind, count)
+    return out
+
+
+def _unpacked_singly(data: bytes, segments: list[tuple[int, int]], kind: np.dtype[Any], count: int) -> Samples:
+    size = kind.itemsize
+    pixels = count // (len(segments) // size)
+    out = np.empty((len(segments) // size, pixels, size), np.uint8)
+    for number, (start, end) in enumerate(segments):
+        plane = _packbits(data[start:end], pixels)
+        out[number // size, :, size - 1 - number % size] = plane
+    return cast(Samples, out.reshape(-1).view(kind))
+
+
+def _packbits(segment: bytes, expected: int) -> Samples:
+    """The first `expected` bytes of a segment, byte runs taken apart as PS3.5 G.3.2 says."""
+    out = bytearray()
+    at = 0
+    while len(out) < expected and at + 1 < len(segment):
+        control = segment[at]
+        if control < 128:
+            out += segment[at + 1 : at + 2 + control]
+            at += 2 + control
+        else:
+            if control > 128:
+                out += segment[at + 1 : at + 2] * (257 - control)
+            at += 2 if control > 128 else 1
+    if len(out) < expected:
+        raise Undecodable(f"an RLE segment of {len(out)} bytes, {expected} declared")
+    return np.frombuffer(bytes(out[:expected]), np.uint8)

@@ -1,0 +1,131 @@
+"""One frame in any transfer syntax to its samples.
+
+    bytes of a frame ─▶ what is declared, against the limits ─▶ codec ─▶ type, sign, colour ─▶ DecodedFrame
+
+What the bytes begin with decides on the codec among the JPEG families, not the transfer syntax: devices that say
+JPEG Lossless and send baseline exist, and both are told by the first marker. Everything declared, in the data set
+and in the codestream, is checked before a codec takes memory; whatever a codec says of damaged data is Undecodable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from dicomweb.model.instance import ImageSpec
+from dicomweb.pixels.abilities import can_decode
+from dicomweb.pixels.codecs.codestream import (
+    Codestream,
+    EncodedFrame,
+    Samples,
+    sample_type,
+    with_sign,
+)
+from dicomweb.pixels.codecs.jpeg2000 import is_jpeg2000, read_jpeg2000
+from dicomweb.pixels.codecs.native import decode_deflated, decode_native
+from dicomweb.pixels.codecs.rle import decode_rle
+from dicomweb.pixels.frame import DecodedFrame, PixelError, TooLarge, Undecodable, UnsupportedSyntax
+from dicomweb.pixels.limits import PixelLimits
+from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG, transfer_syntax as named
+
+_DIRECT: Mapping[str, Callable[[EncodedFrame], Samples]] = MappingProxyType(
+    {
+        "1.2.840.10008.1.2": decode_native,
+        "1.2.840.10008.1.2.1": decode_native,
+        "1.2.840.10008.1.2.1.98": decode_native,
+        "1.2.840.10008.1.2.1.99": decode_native,
+        "1.2.840.10008.1.2.2": decode_native,
+        "1.2.840.10008.1.2.5": decode_rle,
+        "1.2.840.10008.1.2.8.1": decode_deflated,
+    }
+)
+"""Syntaxes whose frames say nothing of themselves; those of all others are codestreams with a header."""
+
+_FAMILIES: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, str], Codestream]], ...] = (
+    (is_jpeg2000, read_jpeg2000),
+)
+
+_UNDONE = frozenset(("YBR_RCT", "YBR_ICT"))
+"""Transforms that belong to JPEG 2000 and that its decoders undo (PS3.5 8.2.4)."""
+_SUBSAMPLED = {"YBR_FULL_422": "YBR_FULL"}
+
+
+def decode_frame(
+    data: bytes,
+    spec: ImageSpec,
+    transfer_syntax: str,
+    *,
+    pixel_vr: str = "",
+    limits: PixelLimits = PixelLimits(),
+) -> DecodedFrame:
+    """The samples of one frame.
+
+    `data` is the frame as stored: a native one in the byte order of its transfer syntax, one of 1-bit samples from
+    bit 0 on. `pixel_vr` is the VR of the pixel data element: OF and OD mean float samples, and big endian OW of 8
+    bits has its bytes turned round in pairs.
+
+    Raises Undecodable, UnsupportedSyntax, TooLarge.
+    """
+    if not can_decode(transfer_syntax):
+        raise UnsupportedSyntax(f"no decoder for {named(transfer_syntax).name}")
+    if min(spec.rows, spec.columns, spec.samples_per_pixel) < 1:
+        raise Undecodable("an image without rows, columns or samples")
+    frame = EncodedFrame(
+        data, spec, sample_type(spec, pixel_vr), big_endian=transfer_syntax == EXPLICIT_BIG, pixel_vr=pixel_vr
+    )
+    limits.check(frame.decoded_bytes, len(data))
+    try:
+        direct = _DIRECT.get(transfer_syntax)
+        if direct is not None:
+            return DecodedFrame(direct(frame), _photometric(spec, ""))
+        return _decode_codestream(frame)
+    except PixelError:
+        raise
+    except MemoryError as error:
+        raise TooLarge(f"no memory for a frame of {frame.decoded_bytes} bytes") from error
+
+
+def _decode_codestream(frame: EncodedFrame) -> DecodedFrame:
+    stream = _read_header(frame)
+    stream.check(frame.spec)
+    array = with_sign(_decoded(stream), stream, frame.sample_type)
+    return DecodedFrame(np.ascontiguousarray(array), _photometric(frame.spec, stream.becomes))
+
+
+def _read_header(frame: EncodedFrame) -> Codestream:
+    for recognises, read in _FAMILIES:
+        if recognises(frame.data):
+            return read(frame.data, frame.spec.photometric_interpretation)
+    raise Undecodable(f"no compressed image begins with {frame.data[:4].hex() or 'nothing'}")
+
+
+def _decoded(stream: Codestream) -> Samples:
+    """What the first decoder gives that does not refuse. Raises Undecodable."""
+    shape: tuple[int, ...] = (stream.rows, stream.columns)
+    if stream.samples_per_pixel > 1:
+        shape = (*shape, stream.samples_per_pixel)
+    first: Exception | None = None
+    for decoder in stream.decoders:
+        try:
+            array = decoder()
+        except MemoryError:
+            raise
+        except Exception as error:  # each codec has error classes of its own, and all of them mean bad data
+            first = first or error
+            continue
+        if array.shape == shape and array.dtype.kind in "iu":
+            return array
+        first = first or Undecodable(f"{array.shape} samples of {array.dtype} came out, {shape} were declared")
+    raise Undecodable(f"a codestream is damaged: {first}") from first
+
+
+def _photometric(spec: ImageSpec, becomes: str) -> str:
+    """What the decoded samples mean; a value that is missing, or cannot be true of so many samples, is replaced."""
+    declared = becomes or spec.photometric_interpretation
+    if spec.samples_per_pixel == 1:
+        return declared if declared in ("MONOCHROME1", "PALETTE COLOR") else "MONOCHROME2"
+    if declared in _UNDONE or not declared.startswith(("RGB", "YBR", "HSV", "ARGB", "CMYK", "XYB")):
+        return "RGB"
+    return _SUBSAMPLED.get(declared, declared)
