@@ -1,7 +1,7 @@
 """What a client may ask of a rendered picture (PS3.18 8.3.5.1, 9.1.2), as values that are always sensible.
 
-Reading the query text belongs to the services; whether the numbers mean anything is settled here, when the value is
-made: whatever exists can be rendered, and what cannot raises BadRenderRequest with a sentence for the client.
+Reading the query text belongs to the services; whether the numbers mean anything is settled here, when the value
+is made: whatever exists can be rendered, and what cannot raises BadRenderRequest with a sentence for the client.
 """
 
 from __future__ import annotations
