@@ -20,7 +20,7 @@ from app.compute import ThreadCompute
 from app.config import Settings
 from app.node import claim, default_node_dir, node_name
 from app.presence import NoArchive, has_archive, make_folder
-from app.storage_metrics import store_samples
+from app.storage_metrics import derived_samples, store_samples
 from app.telemetry import Sample, Telemetry
 from app.values import ConfigError
 from app.web.doors import Ending, SystemDoor
@@ -43,6 +43,7 @@ from dicomweb.services.wado import Retrieval
 from storage.archive.archive import LakeArchive
 from storage.archive.settings import ArchiveSettings, Duplicates
 from storage.catalog.settings import CatalogSettings
+from storage.derived.cache import TieredCache
 from storage.log.checkpoint import Checkpoint
 from storage.objects.address import Address, BadAddress, Folder, open_store, parse_address
 from storage.objects.contract import ObjectStore
@@ -51,6 +52,7 @@ from storage.objects.s3_settings import S3Settings
 from storage.upkeep.background import Upkeep, UpkeepSettings
 
 ARCHIVE = web.AppKey("archive", LakeArchive)
+DERIVED = web.AppKey("derived", TieredCache)
 FRONT = web.AppKey("front", Front)
 NEW = web.AppKey("new", bool)
 """Whether the archive was begun at this start."""
@@ -134,6 +136,13 @@ async def keep_up(archive: LakeArchive, settings: Settings) -> AsyncIterator[Non
     upkeep = UpkeepSettings(retention_days=settings.retention_days)
     async with Upkeep(archive, archive.checkpoint, upkeep):
         yield
+
+
+def derived_cache(settings: Settings) -> TieredCache:
+    """The cache of converted frames and pictures, to be opened; in the node folder, which must be claimed."""
+    pixels = settings.pixels
+    folder = node_dir(settings) / "derived"
+    return TieredCache(folder, memory_bytes=pixels.memory_bytes, disk_bytes=pixels.disk_bytes)
 
 
 def bare_store(address: Address) -> ObjectStore:
@@ -225,10 +234,16 @@ def build_application(settings: Settings) -> web.Application:
     telemetry = Telemetry()
 
     async def archive_context(application: web.Application) -> AsyncIterator[None]:
-        async with open_archive(settings, begin=True) as opened, keep_up(opened.archive, settings):
+        async with (
+            open_archive(settings, begin=True) as opened,
+            keep_up(opened.archive, settings),
+            derived_cache(settings) as derived,
+        ):
             application[ARCHIVE] = opened.archive
+            application[DERIVED] = derived
             application[NEW] = opened.new
             telemetry.add_source(lambda: store_samples(opened.counts))
+            telemetry.add_source(lambda: derived_samples(derived))
             telemetry.add_source(lambda: [Sample("revision", opened.archive.revision, "Last log entry applied")])
             yield
 

@@ -130,6 +130,7 @@ class PixelSettings:
         256, "longest side of a thumbnail where the client names no viewport", unit="pixels"
     )
     animation_frames: int = setting(2_000, "most frames of one GIF or MP4", unit="frames")
+    animation_bytes: int = setting(384 << 20, "most bytes of all pictures of one GIF or MP4", unit="bytes")
     intake_bytes: int = setting(
         64 << 20,
         "largest instance that intake_transcoding converts; a larger one is kept as it comes",

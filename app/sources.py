@@ -140,7 +140,7 @@ def _check_pixels(settings: Settings) -> None:
     pixels = settings.pixels
     if not 1 <= pixels.jpeg_quality <= 100:
         raise ConfigError(f"pixels.jpeg_quality: expected 1 to 100, not {pixels.jpeg_quality}")
-    for name in ("frame_pixels", "viewport_pixels", "thumbnail_side", "animation_frames"):
+    for name in ("frame_pixels", "viewport_pixels", "thumbnail_side", "animation_frames", "animation_bytes"):
         if not getattr(pixels, name):
             raise ConfigError(f"pixels.{name}: expected at least 1")
 

@@ -1,10 +1,11 @@
-"""What has been asked of the object store, as Prometheus reads it."""
+"""What has been asked of the object store, and what was derived from it, as Prometheus reads it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from app.telemetry import Sample
+from storage.derived.cache import TieredCache
 from storage.objects.counting import Counts
 
 
@@ -18,3 +19,21 @@ def store_samples(counts: Counts) -> Iterable[Sample]:
         yield Sample("store_failures_total", number, help, (("error", error),))
     yield Sample("store_written_bytes_total", counts.bytes_written, "Bytes handed to the object store")
     yield Sample("store_read_bytes_total", counts.bytes_read, "Bytes read from the object store")
+
+
+def derived_samples(cache: TieredCache) -> Iterable[Sample]:
+    """How often pictures and converted frames were there, were made, or could not be; bytes held."""
+    counts = cache.counts
+    results = {
+        "memory": counts.memory_hits,
+        "disk": counts.disk_hits,
+        "joined": counts.joined,
+        "made": counts.made,
+        "failed": counts.failed,
+    }
+    for result, number in results.items():
+        help = "Pictures and converted frames asked for, by where they came from"
+        yield Sample("derived_total", number, help, (("from", result),))
+    for tier, size in (("memory", cache.memory_bytes), ("disk", cache.disk_bytes)):
+        help = "Bytes of pictures and converted frames held"
+        yield Sample("derived_bytes", size, help, (("tier", tier),))

@@ -31,7 +31,7 @@ STORAGE_MAY_IMPORT_OF_DICOMWEB = ("dicomweb.model", "dicomweb.encoding", "dicomw
 ORDER = {
     # each folder may import those left of it, and itself
     "dicomweb": ["model", "encoding", "ports", "wire", "pixels", "slides", "services"],
-    "storage": ["layout", "objects", "log", "frames", "catalog", "archive", "upkeep"],
+    "storage": ["layout", "objects", "derived", "log", "frames", "catalog", "archive", "upkeep"],
 }
 
 ALLOWED_AGAINST_THE_ORDER: dict[tuple[str, str], str] = {}
@@ -45,6 +45,7 @@ CONSTRUCTED_IN_ASSEMBLY_ALONE = {
     "MemoryStore",
     "Catalog",
     "Journal",
+    "TieredCache",
     "Upkeep",
 }
 
