@@ -31,7 +31,7 @@ from dicomweb.pixels.render.attributes import first_number, first_text, item, nu
 
 MOST_OBJECTS = 20_000
 """Graphics and texts of one state."""
-MOST_POINTS = 500_000
+MOST_POINTS = 100_000
 """Of all graphics of one state."""
 MOST_CHARACTERS = 10_000
 """Of one text; the rest is not shown."""

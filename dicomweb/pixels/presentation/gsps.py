@@ -9,8 +9,8 @@ What services need:
     read_presentation(header, bulk)       the state, checked
 
 Read are Grayscale, Color, Pseudo-Color and XA/XRF Grayscale Softcopy Presentation States. Blending and volumetric
-states, which combine several images in one picture, and variable modality LUT states raise UnsupportedPresentation;
-so do states with mask subtraction, which needs other frames.
+states, which combine several images in one picture, raise UnsupportedPresentation. So do variable modality LUT
+states, and all states with mask subtraction, which needs other frames.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Graphic layers and their colours (PS3.3 C.10.7).
 
-Colours are told as P-Values, as CIELab or, in old states, as RGB. Pictures go to screens that expect sRGB: CIELab is
-turned into that, and a P-Value is a grey of the same share of the range.
+Colours are told as P-Values, as CIELab or, in old states, as RGB. Screens expect sRGB: CIELab is turned into that,
+and a P-Value into a grey of the same share of the range.
 """
 
 from __future__ import annotations
