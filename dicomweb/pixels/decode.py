@@ -4,7 +4,7 @@
 
 What the bytes begin with decides on the codec among the JPEG families, not the transfer syntax: devices that say
 JPEG Lossless and send baseline exist, and both are told by the first marker. Everything declared, in the data set
-and in the codestream, is checked before a codec takes memory; whatever a codec says of damaged data is Undecodable.
+and in the codestream, is checked before a codec takes memory; whatever a codec says against data is Undecodable.
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ import numpy as np
 
 from dicomweb.model.instance import ImageSpec
 from dicomweb.pixels.abilities import can_decode
-from dicomweb.pixels.codecs.codestream import (
-    Codestream,
-    EncodedFrame,
-    Samples,
-    sample_type,
-    with_sign,
-)
+from dicomweb.pixels.codecs.codestream import Codestream, EncodedFrame, Samples, sample_type, with_sign
+from dicomweb.pixels.codecs.jpeg import is_jpeg, read_jpeg
 from dicomweb.pixels.codecs.jpeg2000 import is_jpeg2000, read_jpeg2000
+from dicomweb.pixels.codecs.jpeg_xl import is_jpeg_xl, read_jpeg_xl
 from dicomweb.pixels.codecs.native import decode_deflated, decode_native
 from dicomweb.pixels.codecs.rle import decode_rle
 from dicomweb.pixels.frame import DecodedFrame, PixelError, TooLarge, Undecodable, UnsupportedSyntax
 from dicomweb.pixels.limits import PixelLimits
-from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG, transfer_syntax as named
+from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG
+from dicomweb.wire.transfer_syntaxes import transfer_syntax as named
 
 _DIRECT: Mapping[str, Callable[[EncodedFrame], Samples]] = MappingProxyType(
     {
@@ -44,8 +41,12 @@ _DIRECT: Mapping[str, Callable[[EncodedFrame], Samples]] = MappingProxyType(
 """Syntaxes whose frames say nothing of themselves; those of all others are codestreams with a header."""
 
 _FAMILIES: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, str], Codestream]], ...] = (
+    (is_jpeg, read_jpeg),
     (is_jpeg2000, read_jpeg2000),
+    (is_jpeg_xl, read_jpeg_xl),
 )
+
+_DEFAULT_LIMITS = PixelLimits()
 
 _UNDONE = frozenset(("YBR_RCT", "YBR_ICT"))
 """Transforms that belong to JPEG 2000 and that its decoders undo (PS3.5 8.2.4)."""
@@ -58,7 +59,7 @@ def decode_frame(
     transfer_syntax: str,
     *,
     pixel_vr: str = "",
-    limits: PixelLimits = PixelLimits(),
+    limits: PixelLimits = _DEFAULT_LIMITS,
 ) -> DecodedFrame:
     """The samples of one frame.
 
@@ -122,7 +123,7 @@ def _decoded(stream: Codestream) -> Samples:
 
 
 def _photometric(spec: ImageSpec, becomes: str) -> str:
-    """What the decoded samples mean; a value that is missing, or cannot be true of so many samples, is replaced."""
+    """What the decoded samples mean; one that is missing or cannot be true of so many is replaced."""
     declared = becomes or spec.photometric_interpretation
     if spec.samples_per_pixel == 1:
         return declared if declared in ("MONOCHROME1", "PALETTE COLOR") else "MONOCHROME2"

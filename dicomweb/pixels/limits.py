@@ -1,7 +1,7 @@
 """How much memory one frame may take, judged from what its attributes declare before any of it is taken.
 
-A few bytes can honestly stand for many: a black slide tile in JPEG 2000 is a hundred bytes. So small frames are let
-in whatever their data, and large ones only if their data are in a sane proportion to them.
+A few bytes can honestly stand for many: a black slide tile in JPEG 2000 is a hundred bytes. So small frames are
+let in whatever their data, and large ones only if their data are in a sane proportion to them.
 """
 
 from __future__ import annotations

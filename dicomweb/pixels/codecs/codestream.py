@@ -96,4 +96,5 @@ def with_sign(array: Samples, stream: Codestream, wanted: np.dtype[Any]) -> Samp
     if signed:
         unsigned = array.astype(f"u{wanted.itemsize}", copy=False)
         return unsigned.view(wanted) if spare == 0 else (unsigned << spare).view(wanted) >> spare
-    return array.astype(f"i{wanted.itemsize}", copy=False).view(wanted) & wanted.type((1 << stream.precision) - 1)
+    modulo: Samples = array.astype(f"i{wanted.itemsize}", copy=False).view(wanted)
+    return modulo & wanted.type((1 << stream.precision) - 1)

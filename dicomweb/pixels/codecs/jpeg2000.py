@@ -12,7 +12,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
 from dicomweb.pixels.codecs.codestream import Codestream, Samples
 from dicomweb.pixels.frame import Undecodable
@@ -152,10 +151,10 @@ def _completed(data: bytes, header: _Header) -> bytes:
 def _openjph(data: bytes) -> Samples:
     import imagecodecs
 
-    return cast(Samples, imagecodecs.htj2k_decode(data))
+    return imagecodecs.htj2k_decode(data)
 
 
 def _openjpeg(data: bytes) -> Samples:
     import imagecodecs
 
-    return cast(Samples, imagecodecs.jpeg2k_decode(data))
+    return imagecodecs.jpeg2k_decode(data)

@@ -86,7 +86,7 @@ def _taken(data: bytes, frame: EncodedFrame, count: int) -> Samples:
 
 
 def _is_halved(frame: EncodedFrame) -> bool:
-    """Whether Cb and Cr lie there for every second pixel only: some write 422 and store every sample all the same."""
+    """Whether Cb and Cr lie there for every second pixel only: some say 422 and store every sample all the same."""
     spec = frame.spec
     if spec.samples_per_pixel != 3 or len(frame.data) >= frame.decoded_bytes:
         return False

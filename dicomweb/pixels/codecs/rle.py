@@ -8,6 +8,7 @@ Each segment is padded to even length. Whatever Planar Configuration says, it is
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -45,9 +46,9 @@ def _segments(data: bytes, expected: int) -> list[tuple[int, int]]:
     if count != expected:
         raise Undecodable(f"an RLE frame of {count} segments, {expected} declared")
     bounds = [*offsets[:count], len(data)]
-    if bounds[0] < _HEADER.size or any(a >= b for a, b in zip(bounds, bounds[1:], strict=False)):
+    if bounds[0] < _HEADER.size or any(a >= b for a, b in pairwise(bounds)):
         raise Undecodable("the segments of an RLE frame do not follow one another inside it")
-    return list(zip(bounds, bounds[1:], strict=False))
+    return list(pairwise(bounds))
 
 
 def _unpacked(data: bytes, segments: list[tuple[int, int]], kind: np.dtype[Any], count: int) -> Samples:
@@ -56,7 +57,7 @@ def _unpacked(data: bytes, segments: list[tuple[int, int]], kind: np.dtype[Any],
 
     out = np.empty(count, kind)
     try:
-        imagecodecs.dicomrle_decode(data, kind, out=out.view(np.uint8))
+        imagecodecs.dicomrle_decode(data, kind, out=memoryview(out.view(np.uint8)))
     except (RuntimeError, ValueError):
         # refused also for bytes too many behind a segment, which are harmless: padding to more than even length
         return _unpacked_singly(data, segments, kind, count)
