@@ -83,6 +83,7 @@ class Database:
 
     async def begin_anew(self) -> None:
         """Throw the file away, which showed itself damaged after it was opened, and begin with an empty one."""
+        _LOG.warning("the catalog in %s is damaged; it is made anew", self._folder)
         await asyncio.get_running_loop().run_in_executor(self._writer, self._begin_anew)
 
     async def close(self) -> None:
@@ -145,9 +146,12 @@ class Database:
     def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self._folder)
+        first = not (self._folder / _FILE).exists()
         try:
             self._connection = self._connect()
             if not self._fits():
+                if not first:
+                    _LOG.info("the catalog in %s is of another archive or version; it is made anew", self._folder)
                 self._begin_anew()
         except Exception as error:  # a damaged file shows itself in many classes of error
             if isinstance(error, CatalogError):
@@ -187,7 +191,6 @@ class Database:
         return found == [(schema.VERSION, self._epoch)]
 
     def _begin_anew(self) -> None:
-        _LOG.info("the catalog in %s is begun anew", self._folder)
         self._local = threading.local()  # cursors of the file that goes
         if self._connection is not None:
             self._connection.close()
