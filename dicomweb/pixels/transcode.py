@@ -1,0 +1,250 @@
+"""Frames from one transfer syntax to another: first the plan, from the header alone, then frame by frame.
+
+    plan_conversion(image, VR, source, target) ─▶ Conversion ─▶ convert_frame(bytes of a frame) ─▶ bytes
+
+| way       | when                                                                  | a frame                       |
+|-----------|-----------------------------------------------------------------------|-------------------------------|
+| SAME      | nothing to do, or what is stored is valid in the target as well       | its bytes as they are         |
+| PLAIN     | between uncompressed syntaxes, big endian and deflated frames included| bytes swapped, in- or deflated|
+| PACK      | JPEG baseline to JPEG XL Recompression                                | the JPEG image, smaller       |
+| UNPACK    | and back                                                              | the very same JPEG image      |
+| RECODE    | all else                                                              | decoded and encoded           |
+
+A frame goes in as the archive gives it and comes out as it goes over the wire: without the byte that pads a fragment
+to even length, which is the matter of whoever writes the element (`encoding.encapsulate`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from dicomweb.encoding.words import byte_swap, pixel_word_bytes
+from dicomweb.model.instance import ImageSpec
+from dicomweb.pixels.abilities import can_decode
+from dicomweb.pixels.encode import (
+    DEFLATED_FRAME,
+    ENCAPSULATED_UNCOMPRESSED,
+    ENCODABLE,
+    NATIVE,
+    encode_frame,
+    is_lossy_encoding,
+)
+from dicomweb.pixels.encoders.native import deflated
+from dicomweb.pixels.frame import Undecodable, UnsupportedSyntax
+from dicomweb.pixels.holdings import held_as
+from dicomweb.pixels.limits import PixelLimits
+from dicomweb.pixels.quality import Quality
+from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
+from dicomweb.wire.transfer_syntaxes import transfer_syntax as named
+
+_JPEG = "1.2.840.10008.1.2.4."
+_BASELINE, _PACKED = _JPEG + "50", _JPEG + "111"
+
+_PLAIN = NATIVE | {ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAME}
+_ALSO_VALID_AS = {
+    _JPEG + "70": frozenset((_JPEG + "57",)),
+    _JPEG + "80": frozenset((_JPEG + "81",)),
+    _JPEG + "90": frozenset((_JPEG + "91",)),
+    _JPEG + "201": frozenset((_JPEG + "203",)),
+    _JPEG + "202": frozenset((_JPEG + "201", _JPEG + "203")),
+    _JPEG + "110": frozenset((_JPEG + "112",)),
+}
+"""A lossless codestream is one of the wider syntax too, and better than what loss would make of it."""
+
+_UNDONE = frozenset(("YBR_RCT", "YBR_ICT", "XYB"))
+"""Transforms that belong to codecs; decoding undoes them."""
+_JPEG_DCT = frozenset(_JPEG + end for end in ("50", "51", "53", "55", "111"))
+_FLOATS = frozenset(("OF", "OD"))
+
+
+class Way(Enum):
+    """How a frame gets from one syntax to the other."""
+
+    SAME = auto()
+    PLAIN = auto()
+    PACK = auto()
+    UNPACK = auto()
+    RECODE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """From one transfer syntax to another, for all frames of one image."""
+
+    source: str
+    """Transfer Syntax UID of the frames that are given."""
+    target: str
+    way: Way
+    before: ImageSpec
+    """The image as stored."""
+    spec: ImageSpec
+    """The image as it is to be described afterwards."""
+    vr_before: str
+    pixel_vr: str
+    """VR of the pixel data element afterwards."""
+    lossless: bool
+    """Whether the conversion adds no loss to what the source may have lost already."""
+
+    @property
+    def changes_bytes(self) -> bool:
+        """Whether frames come out other than they went in."""
+        return self.way is not Way.SAME
+
+
+def plan_conversion(spec: ImageSpec, pixel_vr: str, source: str, target: str) -> Conversion:
+    """How frames of such an image get from `source` to `target`. Computes nothing on pixels.
+
+    Raises UnsupportedSyntax with the reason: no decoder, no encoder, or samples that the target cannot hold. A
+    frame may still turn out to be beyond it (bits above Bits Stored and a lossy target).
+    """
+    way, after = _way(spec, pixel_vr, source, target)
+    return Conversion(
+        source=source,
+        target=target,
+        way=way,
+        before=spec,
+        spec=after,
+        vr_before=pixel_vr,
+        pixel_vr=pixel_vr if source == target else _vr_after(after, pixel_vr, target),
+        lossless=way is not Way.RECODE or not is_lossy_encoding(target),
+    )
+
+
+def _way(spec: ImageSpec, pixel_vr: str, source: str, target: str) -> tuple[Way, ImageSpec]:
+    if source == target or target in _ALSO_VALID_AS.get(source, ()):
+        return Way.SAME, spec
+    if pixel_vr in _FLOATS and not (source in NATIVE and target in NATIVE):
+        raise UnsupportedSyntax(f"{named(target).name} does not hold floating point samples (PS3.5 A.4)")
+    if source in _PLAIN and target in _PLAIN:
+        return _same_or_plain(spec, pixel_vr, source, target), spec
+    if (source, target) == (_BASELINE, _PACKED):
+        return Way.PACK, spec
+    if (source, target) == (_PACKED, _BASELINE):
+        return Way.UNPACK, spec
+    if not can_decode(source):
+        raise UnsupportedSyntax(f"no decoder for {named(source).name}")
+    if target == _PACKED:
+        raise UnsupportedSyntax(f"{named(target).name} is made of {named(_BASELINE).name} alone")
+    if target not in ENCODABLE:
+        raise UnsupportedSyntax(f"no encoder for {named(target).name}")
+    return Way.RECODE, held_as(_decoded(spec, source), target)
+
+
+def _same_or_plain(spec: ImageSpec, pixel_vr: str, source: str, target: str) -> Way:
+    if DEFLATED_FRAME in (source, target):
+        return Way.PLAIN
+    if EXPLICIT_BIG not in (source, target):
+        return Way.SAME
+    before, after = (_word(spec, pixel_vr, uid) for uid in (source, target))
+    return Way.SAME if before == after == 1 else Way.PLAIN
+
+
+def _word(spec: ImageSpec, pixel_vr: str, syntax: str) -> int:
+    """Bytes of a native frame of that syntax that lie turned round together. In what we write they are samples."""
+    if syntax != EXPLICIT_BIG:
+        return 1
+    return pixel_word_bytes(pixel_vr, spec.bits_allocated) if pixel_vr else max(1, spec.bits_allocated // 8)
+
+
+def _decoded(spec: ImageSpec, source: str) -> ImageSpec:
+    """The image as `decode_frame` gives it: colour by pixel, full resolution, transforms of codecs undone."""
+    return replace(spec, photometric_interpretation=_decoded_colour(spec, source), planar_configuration=0)
+
+
+def _decoded_colour(spec: ImageSpec, source: str) -> str:
+    declared = spec.photometric_interpretation
+    if spec.samples_per_pixel == 1:
+        return declared if declared in ("MONOCHROME1", "PALETTE COLOR") else "MONOCHROME2"
+    if (
+        declared in _UNDONE
+        or source in _JPEG_DCT
+        or not declared.startswith(("RGB", "YBR", "HSV", "ARGB", "CMYK"))
+    ):
+        return "RGB"
+    return "YBR_FULL" if declared == "YBR_FULL_422" else declared
+
+
+def _vr_after(spec: ImageSpec, pixel_vr: str, target: str) -> str:
+    """PS3.5 A.1, A.2, A.4: OB for fragments, OW for words and wherever VRs are implicit."""
+    if named(target).encapsulated:
+        return "OB"
+    if pixel_vr in _FLOATS:
+        return pixel_vr
+    if target == IMPLICIT_LITTLE or spec.bits_allocated > 8:
+        return "OW"
+    return "OW" if pixel_vr == "OW" and target != EXPLICIT_BIG else "OB"
+
+
+def convert_frame(
+    data: bytes,
+    conversion: Conversion,
+    *,
+    limits: PixelLimits = PixelLimits(),
+    quality: Quality = Quality(),
+) -> bytes:
+    """One frame in the target syntax. `quality` says what lossy encoders may lose.
+
+    Raises Undecodable, UnsupportedSyntax, TooLarge.
+    """
+    if conversion.way is Way.SAME:
+        return data
+    if conversion.way is Way.PLAIN:
+        return _from_plain(_to_plain(data, conversion, limits), conversion)
+    if conversion.way is Way.RECODE:
+        return _recoded(data, conversion, limits, quality)
+    from dicomweb.pixels.encoders.jpeg_xl import pack_jpeg, unpack_jpeg
+
+    limits.check(_native_bytes(conversion.before), len(data))
+    return pack_jpeg(data) if conversion.way is Way.PACK else unpack_jpeg(data)
+
+
+def _to_plain(data: bytes, conversion: Conversion, limits: PixelLimits) -> bytes:
+    """The frame as little endian bytes."""
+    if conversion.source == DEFLATED_FRAME:
+        return _inflated(data, _native_bytes(conversion.before), limits)
+    return _turned(data, _word(conversion.before, conversion.vr_before, conversion.source))
+
+
+def _from_plain(data: bytes, conversion: Conversion) -> bytes:
+    if conversion.target == DEFLATED_FRAME:
+        return deflated(data)
+    return _turned(data, _word(conversion.spec, conversion.pixel_vr, conversion.target))
+
+
+def _turned(data: bytes, word: int) -> bytes:
+    if len(data) % word:
+        # a frame that ends inside a word: its last byte lies with the frame behind it
+        raise Undecodable(f"a big endian frame of {len(data)} bytes, words of {word} bytes expected")
+    return byte_swap(data, word)
+
+
+def _inflated(data: bytes, expected: int, limits: PixelLimits) -> bytes:
+    limits.check(expected, len(data))
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(data, expected + 2)
+    except zlib.error as error:
+        raise Undecodable(f"a deflated frame is damaged: {error}") from error
+    if not inflater.eof:
+        raise Undecodable("a deflated frame is cut off, or longer than its attributes say")
+    return inflated
+
+
+def _native_bytes(spec: ImageSpec) -> int:
+    """Bytes of a frame without compression, at most: sub-sampled colour has fewer."""
+    return -(-spec.rows * spec.columns * spec.samples_per_pixel * spec.bits_allocated // 8)
+
+
+def _recoded(data: bytes, conversion: Conversion, limits: PixelLimits, quality: Quality) -> bytes:
+    from dicomweb.pixels.decode import decode_frame
+
+    before = conversion.before
+    frame = decode_frame(data, before, conversion.source, pixel_vr=conversion.vr_before, limits=limits)
+    expected = _decoded_colour(before, conversion.source)
+    if frame.photometric_interpretation != expected:
+        # the header of the whole instance promises one colour for all its frames
+        raise Undecodable(f"a frame of {frame.photometric_interpretation}, {expected} expected")
+    spec = replace(before, bits_stored=min(before.bits_stored, conversion.spec.bits_stored))
+    return encode_frame(frame, spec, conversion.target, quality=quality)
