@@ -59,11 +59,6 @@ def parse_object_key(name: str) -> ObjectName | None:
     return ObjectName(InstanceKey(parts[2], parts[3], sop), version) if mark else None
 
 
-def study_prefix(study: str) -> str:
-    """Prefix of the objects of a study."""
-    return f"{DICOM}{_fan(study)}/{study}/"
-
-
 def entry_key(epoch: str, number: int) -> str:
     """Key of a log entry."""
     return f"{LOG}{epoch}/{number:020d}.arrow"
