@@ -57,6 +57,7 @@ class FrameAttributes:
     def __init__(self, data_set: JsonAttributes, number: int, bulk: BulkValues = NO_BULK_VALUES) -> None:
         """`number` is that of the frame, 1-based."""
         self.data_set = data_set
+        self.number = number
         self.bulk = bulk
         self._groups = tuple(
             group

@@ -76,6 +76,14 @@ class Region:
         if self.left < 0 or self.top < 0:
             raise BadRenderRequest("a region begins inside of the image: its left and top are not negative")
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is cut away, whatever the size of the image; it may be flipped."""
+        return self.left == 0 and self.top == 0 and self._whole(self.width) and self._whole(self.height)
+
+    def _whole(self, length: float | None) -> bool:
+        return length is None or (self.relative and abs(length) >= 1.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Viewport:
