@@ -29,17 +29,23 @@ from app.web.hosts import is_loopback
 from app.web.mount import access_log, make_doors, make_front, make_proxies, mounted
 from dicomweb.encoding.head import HeadLimits
 from dicomweb.model.tags import tag_of
-from dicomweb.ports import Archive, Compute
+from dicomweb.ports import Archive, Compute, DerivedCache
 from dicomweb.services.bulkdata import BulkData
+from dicomweb.services.byte_cache import ByteCache
 from dicomweb.services.capabilities import Capabilities
 from dicomweb.services.frames import Frames
 from dicomweb.services.handler import Handler
 from dicomweb.services.limits import Limits
 from dicomweb.services.metadata import Metadata
+from dicomweb.services.picture_limits import PictureLimits
 from dicomweb.services.qido import Search
 from dicomweb.services.removal import Removals
+from dicomweb.services.rendered import Rendered
 from dicomweb.services.stow import Store
+from dicomweb.services.studio import Studio
+from dicomweb.services.thumbnails import Thumbnails
 from dicomweb.services.wado import Retrieval
+from dicomweb.services.wado_uri import WadoUri
 from storage.archive.archive import LakeArchive
 from storage.archive.settings import ArchiveSettings, Duplicates
 from storage.catalog.settings import CatalogSettings
@@ -190,13 +196,25 @@ def service_limits(settings: Settings) -> Limits:
     return Limits(**{bound.name: getattr(settings.limits, bound.name) for bound in dataclasses.fields(Limits)})
 
 
-def service_handlers(archive: Archive, compute: Compute, settings: Settings) -> dict[str, Handler]:
-    """The handlers of all DICOMweb services by operation."""
+def picture_limits(settings: Settings) -> PictureLimits:
+    """What rendering is to know of the settings: each bound is a setting of the same name."""
+    return PictureLimits(
+        **{bound.name: getattr(settings.pixels, bound.name) for bound in dataclasses.fields(PictureLimits)}
+    )
+
+
+def service_handlers(
+    archive: Archive, compute: Compute, settings: Settings, derived: DerivedCache | None = None
+) -> dict[str, Handler]:
+    """The handlers of all DICOMweb services by operation. Without `derived`, pictures are kept in memory alone."""
     limits = service_limits(settings)
+    kept = derived or ByteCache(settings.pixels.memory_bytes)
+    studio = Studio(archive, compute, kept, picture_limits(settings))
+    retrieval = Retrieval(archive, compute)
     services = (
         Search(archive, limits),
         Store(archive, compute, limits),
-        Retrieval(archive, compute),
+        retrieval,
         Metadata(
             archive,
             compute,
@@ -205,6 +223,9 @@ def service_handlers(archive: Archive, compute: Compute, settings: Settings) -> 
         ),
         BulkData(archive, compute),
         Frames(archive, compute, limits),
+        Rendered(studio, limits),
+        Thumbnails(studio, limits),
+        WadoUri(studio, retrieval.retrieve_instance),
         Removals(archive),
         Capabilities(),
     )
@@ -258,7 +279,8 @@ def build_application(settings: Settings) -> web.Application:
             counts=lambda: count_stored(archive),
         )
         async with ThreadCompute() as compute, access_log(settings) as access:
-            doors = make_doors(service_handlers(archive, compute, settings), system)
+            handlers = service_handlers(archive, compute, settings, application[DERIVED])
+            doors = make_doors(handlers, system)
             application[FRONT] = make_front(settings, doors, ending, proxies, compute, telemetry, access)
             yield
 

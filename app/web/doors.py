@@ -18,14 +18,13 @@ from app.web.exchange import Call, decode_path, read_parameters
 from app.web.page import Counts, Page, wants_page
 from dicomweb.services.handler import Handler
 from dicomweb.wire.exchange import Answer, Request, WebError
-from dicomweb.wire.paths import ROUTES, Route
+from dicomweb.wire.paths import ROUTES, WADO_PATH, Route
 from dicomweb.wire.routing import RouteTree, allowed_methods
 
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 _TEXT = (("Content-Type", "text/plain; version=0.0.4; charset=utf-8"), ("Cache-Control", "no-store"))
 _NO_ICON = (("Cache-Control", "max-age=86400"),)
-_NOT_YET = {"rendered": "PS3.18 10.4.1.1.3", "thumbnail": "PS3.18 10.4.1.1.4"}
-"""Resources of the standard that are not served yet, by the last segment of their paths, and where they stand."""
+_DICOMWEB_MOUNT = "/dicom-web"
 _PRINTABLE = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 
@@ -73,9 +72,6 @@ class DicomwebDoor:
     def _elsewise(self, call: Call, mount: str, routes: Mapping[str, Route]) -> Answer:
         """OPTIONS of a resource that only names its methods; 404; 405."""
         if not routes:
-            last = call.path.rstrip("/").rpartition("/")[2]
-            if last in _NOT_YET:
-                raise WebError(404, f"/{last} ({_NOT_YET[last]}) is not in this version")
             raise WebError(404, f"DICOMweb has no such resource; OPTIONS {call.approach.base}{mount}/ lists them")
         allowed = ", ".join(allowed_methods(routes))
         allow = (("Allow", allowed),)
@@ -83,6 +79,22 @@ class DicomwebDoor:
             call.operation = "options"
             return Answer(204, allow)
         raise WebError(405, f"this resource knows {allowed}, not {call.method}", allow)
+
+
+class WadoDoor:
+    """WADO-URI at the root of the server, where its clients look for it (PS3.18 9): `/wado?requestType=WADO...`.
+
+    The same as below the DICOMweb root, to which the URLs in its answers lead.
+    """
+
+    def __init__(self, dicomweb: DicomwebDoor) -> None:
+        self._dicomweb = dicomweb
+
+    async def answer(self, call: Call, mount: str, below: str) -> Answer:
+        """The instance that the query names."""
+        if below.strip("/"):
+            raise WebError(404, "below /wado there is nothing; the instance is named in the query")
+        return await self._dicomweb.answer(call, _DICOMWEB_MOUNT, WADO_PATH)
 
 
 class Ready(Protocol):

@@ -14,7 +14,7 @@ from app.telemetry import Sample, Telemetry
 from app.values import ConfigError
 from app.web.cors import Cors
 from app.web.credentials import Credentials
-from app.web.doors import DicomwebDoor, Door, Ending, SystemDoor
+from app.web.doors import DicomwebDoor, Door, Ending, SystemDoor, WadoDoor
 from app.web.front import Front, Guards
 from app.web.hosts import Hosts
 from app.web.proxy import Proxies, parse_networks
@@ -42,7 +42,7 @@ async def _no_hurry(request: web.Request) -> web.StreamResponse | None:
 def make_doors(handlers: Mapping[str, Handler], system: SystemDoor) -> dict[str, Door]:
     """The doors by the first segment of their paths."""
     dicomweb = DicomwebDoor(handlers)
-    return {"dicom-web": dicomweb, "dicomweb": dicomweb, "": system}
+    return {"dicom-web": dicomweb, "dicomweb": dicomweb, "wado": WadoDoor(dicomweb), "": system}
 
 
 def make_proxies(settings: Settings) -> Proxies:

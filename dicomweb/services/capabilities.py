@@ -14,6 +14,7 @@ import orjson
 
 from dicomweb.services.conditional import CACHE_CONTROL
 from dicomweb.services.handler import Handler
+from dicomweb.services.sights import PICTURES, VIDEO
 from dicomweb.wire.exchange import Answer, Request
 from dicomweb.wire.negotiation import (
     DICOM,
@@ -74,6 +75,22 @@ _METADATA = _Abilities((DICOM_JSON, JSON, *_related(DICOM_XML)), headers=_CONDIT
 _FRAMES = _Abilities((*_related(*_pixel_types()), *_pixel_types()), headers=_RANGED)
 _BULKDATA = _Abilities((*_related(*_pixel_types()), OCTETS), headers=_RANGED)
 
+_RENDERING = ("accept", "annotation", "charset", "iccprofile", "quality", "viewport", "window")
+_TEXTS = ("text/html", "text/plain", "text/xml", "application/pdf")
+_RENDERED = _Abilities(
+    (*PICTURES, VIDEO, "video/mpeg", *_TEXTS, *_related(*PICTURES)), parameters=_RENDERING, headers=_RANGED
+)
+_THUMBNAIL = _Abilities(PICTURES, parameters=_RENDERING, headers=_RANGED)
+_WADO_URI = _Abilities(
+    (*PICTURES, VIDEO, "video/mpeg", *_TEXTS, DICOM),
+    parameters=(
+        *("requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "transferSyntax"),
+        *("frameNumber", "annotation", "rows", "columns", "region", "windowCenter", "windowWidth"),
+        *("imageQuality", "presentationSeriesUID", "presentationUID"),
+    ),
+    headers=_RANGED,
+)
+
 _BY_PREFIX: Mapping[str, _Abilities] = {
     "search": _SEARCH,
     "store": _STORE,
@@ -82,6 +99,9 @@ _BY_PREFIX: Mapping[str, _Abilities] = {
     "bulkdata": _BULKDATA,
     "pixeldata": _BULKDATA,
     "frames": _FRAMES,
+    "rendered": _RENDERED,
+    "thumbnail": _THUMBNAIL,
+    "wado": _WADO_URI,
     "delete": _Abilities((), parameters=()),
     "capabilities": _Abilities((WADL, JSON)),
 }

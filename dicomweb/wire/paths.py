@@ -31,6 +31,9 @@ _STUDY = "/studies/{study}"
 _SERIES = "/studies/{study}/series/{series}"
 _INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
 
+WADO_PATH = "/wado"
+"""Of WADO-URI (PS3.18 9): below the DICOMweb root and, as its clients expect it, below that of the server."""
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "capabilities", "8.9", "What this server can do"),
     Route("OPTIONS", "/", "capabilities", "8.9", "What this server can do"),
@@ -65,6 +68,29 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", _INSTANCE + "/frames", "frames_all", "10.4.1.1.6", "Retrieve all frames"),
     Route("GET", _INSTANCE + "/frames/{frames}", "frames", "10.4.1.1.6", "Retrieve the listed frames"),
+    Route("GET", _STUDY + "/rendered", "rendered_study", "10.4.1.1.3", "Pictures of a study"),
+    Route("GET", _SERIES + "/rendered", "rendered_series", "10.4.1.1.3", "Pictures of a series"),
+    Route(
+        "GET", _INSTANCE + "/rendered", "rendered_instance", "10.4.1.1.3", "Pictures, video or text of an instance"
+    ),
+    Route("GET", _INSTANCE + "/frames/{frames}/rendered", "rendered_frames", "10.4.1.1.3", "Pictures of frames"),
+    Route("GET", _STUDY + "/thumbnail", "thumbnail_study", "10.4.1.1.4", "A small picture of a study"),
+    Route("GET", _SERIES + "/thumbnail", "thumbnail_series", "10.4.1.1.4", "A small picture of a series"),
+    Route("GET", _INSTANCE + "/thumbnail", "thumbnail_instance", "10.4.1.1.4", "A small picture of an instance"),
+    Route(
+        "GET",
+        _INSTANCE + "/frames/{frames}/thumbnail",
+        "thumbnail_frames",
+        "10.4.1.1.4",
+        "A small picture of a frame",
+    ),
+    Route(
+        "GET",
+        WADO_PATH,
+        "wado_uri",
+        "9",
+        "WADO-URI: one instance, as it is or rendered; also at `/wado` of the server",
+    ),
     Route("DELETE", _STUDY, "delete_study", "-", "Delete a study"),
     Route("DELETE", _SERIES, "delete_series", "-", "Delete a series"),
     Route("DELETE", _INSTANCE, "delete_instance", "-", "Delete an instance"),

@@ -1,0 +1,238 @@
+"""Pictures of frames and instances: from the cache, or fetched, computed in a thread and kept.
+
+    Drawing order ──key──▶ cache ──no──▶ header, frame, LUTs ──▶ one turn of Compute ──▶ bytes, kept
+
+A picture that is held costs no header, no frame and no thread. However many clients wait for one that is being
+made, it is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from dicomweb.model.instance import Instance
+from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.pixels.frame import Picture, UnsupportedSyntax
+from dicomweb.ports import Archive, Compute, DerivedCache, NoSuchFrame
+from dicomweb.services.drawing_work import (
+    Subject,
+    draw_card,
+    draw_frame,
+    draw_special,
+    in_charset,
+    render_some,
+    write_cine,
+)
+from dicomweb.services.picture_limits import PictureLimits
+from dicomweb.services.picture_sources import (
+    StoredFrame,
+    beginning_of,
+    bulk_values,
+    rendering_uris,
+    stored_frames,
+)
+from dicomweb.services.rendered_parameters import Look
+from dicomweb.services.sights import Sight, Sights
+from dicomweb.wire.exchange import WebError
+
+ANIMATIONS = frozenset(("image/gif", "video/mp4"))
+"""Media types that show many frames in one."""
+_BATCH_BYTES = 8 << 20
+"""Stored bytes of an animation's frames that are rendered in one turn."""
+_BATCH_FRAMES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One picture, animation or text that is wanted."""
+
+    instance: Instance
+    look: Look
+    media: str
+    frames: tuple[int, ...] = ()
+    """1-based; empty: the instance as a whole."""
+    state: Instance | None = None
+    """The presentation state to be applied."""
+    root: str = ""
+    """DICOMweb root, for links in text."""
+    animated: bool = True
+    """Whether a media type that can show many frames is to."""
+    card: bool = False
+    """Whether a card will do where the frame has no decoder: of thumbnails."""
+
+    @property
+    def key(self) -> str:
+        """Names the bytes: never the same for two that differ."""
+        frames = ",".join(map(str, self.frames)) or "whole"
+        state = self.state.version if self.state is not None else ""
+        root = self.root if self.media.startswith("text/") else ""
+        return (
+            f"picture {self.instance.version} {frames} {self.media} {self.animated:d}{self.card:d} "
+            f"{self.look.text()} {state} {root}"
+        )
+
+    @property
+    def content_type(self) -> str:
+        """Of the bytes."""
+        charset = in_charset(b"", self.media, self.look.charset)[1]
+        return f"{self.media}; charset={charset}" if charset else self.media
+
+
+class Drawing:
+    """Draws what is ordered."""
+
+    def __init__(
+        self, archive: Archive, compute: Compute, cache: DerivedCache, sights: Sights, limits: PictureLimits
+    ) -> None:
+        self._archive = archive
+        self._compute = compute
+        self._cache = cache
+        self._sights = sights
+        self._limits = limits
+
+    def check(self, order: Order, sight: Sight) -> None:
+        """Raises NoSuchFrame if a frame is wanted that the instance does not have."""
+        for number in order.frames:
+            if not 1 <= number <= sight.frames:
+                raise NoSuchFrame(number, sight.frames)
+
+    async def draw(self, order: Order, sight: Sight) -> bytes:
+        """The bytes of the order, whose instance can be shown as `sight` says.
+
+        Raises NoSuchFrame, PixelError, WebError, Damaged, Unavailable.
+        """
+        self.check(order, sight)
+        return await self._cache.get_or_make(order.key, partial(self._make, order, sight))
+
+    async def _make(self, order: Order, sight: Sight) -> bytes:
+        if sight.special:
+            return await self._special(order)
+        if order.animated and order.media in ANIMATIONS and (sight.frames > 1 or order.media == "video/mp4"):
+            numbers = order.frames or tuple(range(1, sight.frames + 1))
+            if len(numbers) > 1 or order.media == "video/mp4":
+                return await self._animation(order, sight, numbers)
+        return await self._frame(order, order.frames[0] if order.frames else sight.representative)
+
+    async def _frame(self, order: Order, number: int) -> bytes:
+        subject = await self._subject(order, number)
+        async for frame in stored_frames(self._archive, self._compute, order.instance, (number,)):
+            try:
+                return await self._compute.run(partial(draw_frame, frame, subject, order.media))
+            except UnsupportedSyntax:
+                if not order.card:
+                    raise
+                card = partial(draw_card, subject.header, order.look, order.instance.transfer_syntax, order.media)
+                return await self._compute.run(card)
+        raise NoSuchFrame(number, 0)
+
+    async def _subject(self, order: Order, number: int) -> Subject:
+        header = await self._sights.header(order.instance)
+        values = await self._values(order.instance, rendering_uris(header, number))
+        if order.state is None:
+            return Subject(header, values, order.look)
+        from dicomweb.pixels.presentation.gsps import bulk_paths
+
+        state = await self._sights.header(order.state)
+        return Subject(header, values, order.look, state, await self._values(order.state, bulk_paths(state)))
+
+    async def _values(self, instance: Instance, uris: Sequence[str]) -> dict[str, bytes]:
+        return await bulk_values(self._archive, self._compute, instance, uris)
+
+    async def _animation(self, order: Order, sight: Sight, numbers: Sequence[int]) -> bytes:
+        """All frames in one file: rendered some at a time, written when all are there."""
+        if len(numbers) > self._limits.animation_frames:
+            raise WebError(
+                400,
+                f"an animation has at most {self._limits.animation_frames} frames, not {len(numbers)}; "
+                "ask for some of them by /frames/{list}/rendered (setting pixels.animation_frames)",
+            )
+        subject = await self._subject(order, numbers[0])
+        pictures: list[Picture] = []
+        frames = stored_frames(self._archive, self._compute, order.instance, numbers)
+        async for batch in _batches(frames):
+            pictures += await self._compute.run(partial(render_some, batch, subject))
+            self._check_size(pictures[0], len(numbers))
+        rate = sight.frames_per_second
+        return await self._compute.run(partial(write_cine, pictures, order.media, rate, order.look))
+
+    def _check_size(self, picture: Picture, count: int) -> None:
+        if picture.array.nbytes * count > self._limits.animation_bytes:
+            raise WebError(
+                400,
+                f"an animation of {count} frames of {picture.array.shape[1]} x {picture.array.shape[0]} pixels is "
+                "too large; ask for a smaller viewport or fewer frames",
+            )
+
+    async def _special(self, order: Order) -> bytes:
+        """An object with a painter of its own: what it needs is fetched first."""
+        from dicomweb.pixels.objects.portrait import PortraitRequest, needs
+
+        instance, header = order.instance, await self._sights.header(order.instance)
+        frame = order.frames[0] if order.frames else None
+        syntax = instance.transfer_syntax
+        wanted = PortraitRequest(syntax, order.media, frame, order.look.settings, order.root)
+        needed = needs(header, wanted)
+        values = {}
+        for need in needed.bulk:
+            value = await beginning_of(self._archive, instance, need.path, need.length)
+            if value is not None:
+                values[need.path] = value
+        frames = await self._readable(instance, needed.frames)
+        work = partial(
+            draw_special,
+            *(header, frames, values, order.look),
+            transfer_syntax=syntax,
+            media=order.media,
+            frame=frame,
+            root=order.root,
+        )
+        return await self._compute.run(work)
+
+    async def _readable(self, instance: Instance, numbers: Sequence[int]) -> list[StoredFrame]:
+        """Those of the frames that there are."""
+        if instance.image is None or not numbers:
+            return []
+        count = await self._archive.frame_count(instance)
+        there = [number for number in numbers if 1 <= number <= count]
+        if not there:
+            return []
+        return [frame async for frame in stored_frames(self._archive, self._compute, instance, there)]
+
+    async def image_of_state(self, state: Instance) -> tuple[Instance, int] | None:
+        """The first image, and its frame (0 for all), that a presentation state is for and that is stored here."""
+        from dicomweb.pixels.presentation.gsps import referenced_images
+
+        for reference in referenced_images(await self._sights.header(state)):
+            found = await self._find(state, reference.study, reference.series, reference.sop_instance)
+            if found is not None and found.image is not None:
+                return found, min(reference.frames, default=0)
+        return None
+
+    async def _find(self, state: Instance, study: str, series: str, sop: str) -> Instance | None:
+        from dicomweb.model.keys import IllegalUid, parse_uid
+        from dicomweb.ports import ArchiveError
+
+        try:
+            if series:
+                key = InstanceKey(parse_uid(study or state.key.study), parse_uid(series), parse_uid(sop))
+                return await self._archive.find_instance(key)
+            among = await self._archive.find_instances(Scope(study or state.key.study))
+            return next((one for one in among if one.key.instance == sop), None)
+        except (IllegalUid, ArchiveError):
+            return None
+
+
+async def _batches(frames: AsyncIterator[StoredFrame]) -> AsyncIterator[list[StoredFrame]]:
+    """Frames, some at a time."""
+    batch: list[StoredFrame] = []
+    size = 0
+    async for frame in frames:
+        batch.append(frame)
+        size += len(frame.data)
+        if size >= _BATCH_BYTES or len(batch) >= _BATCH_FRAMES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
