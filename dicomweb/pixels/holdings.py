@@ -2,8 +2,8 @@
 
     image as decoded ─▶ held_as ─▶ image as it is called once encoded, or UnsupportedSyntax and why
 
-A rule lists the Photometric Interpretations it takes and what each becomes. Lossy ones have no PALETTE COLOR, since
-a palette index that is off by one is another colour; JPEG XL has no signed samples; colour is never signed.
+A rule lists the Photometric Interpretations it takes and what each becomes. Lossy ones have no PALETTE COLOR,
+since a palette index that is off by one is another colour; JPEG XL has no signed samples; colour is never signed.
 """
 
 from __future__ import annotations

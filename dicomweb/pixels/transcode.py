@@ -2,16 +2,16 @@
 
     plan_conversion(image, VR, source, target) ─▶ Conversion ─▶ convert_frame(bytes of a frame) ─▶ bytes
 
-| way       | when                                                                  | a frame                       |
-|-----------|-----------------------------------------------------------------------|-------------------------------|
-| SAME      | nothing to do, or what is stored is valid in the target as well       | its bytes as they are         |
-| PLAIN     | between uncompressed syntaxes, big endian and deflated frames included| bytes swapped, in- or deflated|
-| PACK      | JPEG baseline to JPEG XL Recompression                                | the JPEG image, smaller       |
-| UNPACK    | and back                                                              | the very same JPEG image      |
-| RECODE    | all else                                                              | decoded and encoded           |
+| way    | when                                                            | a frame                        |
+|--------|-----------------------------------------------------------------|--------------------------------|
+| SAME   | nothing to do, or what is stored is valid in the target as well | its bytes as they are          |
+| PLAIN  | between uncompressed syntaxes, big endian, deflated frames      | bytes swapped, in- or deflated |
+| PACK   | JPEG baseline to JPEG XL Recompression                          | the JPEG image, smaller        |
+| UNPACK | and back                                                        | the very same JPEG image       |
+| RECODE | all else                                                        | decoded and encoded            |
 
-A frame goes in as the archive gives it and comes out as it goes over the wire: without the byte that pads a fragment
-to even length, which is the matter of whoever writes the element (`encoding.encapsulate`).
+A frame goes in as the archive gives it and comes out as it goes over the wire: without the byte that pads a
+fragment to even length, which is the matter of whoever writes the element (`encoding.encapsulate`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dicomweb.pixels.encoders.native import deflated
 from dicomweb.pixels.frame import Undecodable, UnsupportedSyntax
 from dicomweb.pixels.holdings import held_as
 from dicomweb.pixels.limits import PixelLimits
-from dicomweb.pixels.quality import Quality
+from dicomweb.pixels.quality import DEFAULT_QUALITY, Quality
 from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
 from dicomweb.wire.transfer_syntaxes import transfer_syntax as named
 
@@ -57,6 +57,8 @@ _UNDONE = frozenset(("YBR_RCT", "YBR_ICT", "XYB"))
 """Transforms that belong to codecs; decoding undoes them."""
 _JPEG_DCT = frozenset(_JPEG + end for end in ("50", "51", "53", "55", "111"))
 _FLOATS = frozenset(("OF", "OD"))
+_COLOURS = ("RGB", "YBR", "HSV", "ARGB", "CMYK")
+_LIMITS = PixelLimits()
 
 
 class Way(Enum):
@@ -181,8 +183,8 @@ def convert_frame(
     data: bytes,
     conversion: Conversion,
     *,
-    limits: PixelLimits = PixelLimits(),
-    quality: Quality = Quality(),
+    limits: PixelLimits = _LIMITS,
+    quality: Quality = DEFAULT_QUALITY,
 ) -> bytes:
     """One frame in the target syntax. `quality` says what lossy encoders may lose.
 

@@ -1,8 +1,8 @@
 """JPEG-LS (ISO/IEC 14495-1; PS3.5 8.2.3, A.4.3), lossless and near-lossless, colour interleaved by sample.
 
-The precision in the codestream is that of a sample in memory, 8 or 16 bits, which keeps all its bits. JPEG-LS knows
-no signs: signed samples go as two's complement. Near-lossless this works as long as no sample is so close to either
-end of the signed range that an error could carry it over to the other.
+The precision in the codestream is that of a sample in memory, 8 or 16 bits, which keeps all its bits. JPEG-LS
+knows no signs: signed samples go as two's complement. Near-lossless this works as long as no sample is so close to
+either end of the signed range that an error could carry it over to the other.
 """
 
 from __future__ import annotations

@@ -70,7 +70,8 @@ def unpack_jpeg(data: bytes) -> bytes:
     import imagecodecs
 
     try:
-        return cast(bytes, imagecodecs.jpegxl_decode_jpeg(data))
+        # the declaration of the codec wants a number of threads, the codec does not take one
+        return cast(bytes, imagecodecs.jpegxl_decode_jpeg(data))  # type: ignore[call-arg]
     except (imagecodecs.JpegxlError, ValueError, RuntimeError) as error:
         raise Undecodable(f"no JPEG image is packed in this JPEG XL image: {error}") from error
 

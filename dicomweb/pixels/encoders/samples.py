@@ -66,18 +66,15 @@ def source_of(frame: DecodedFrame, spec: ImageSpec) -> Source:
     signed = array.dtype.kind == "i"
     allocated = 1 if spec.bits_allocated == 1 else array.dtype.itemsize * 8
     stored = spec.bits_stored if 1 <= spec.bits_stored <= allocated else allocated
-    clean = stored == allocated and allocated > 1 or _within(array, stored, signed=signed)
-    return Source(
-        array, stored if clean else array.dtype.itemsize * 8, signed, clean, frame.photometric_interpretation
-    )
+    clean = (stored == allocated and allocated > 1) or _within(array, stored, signed=signed)
+    bits = stored if clean else array.dtype.itemsize * 8
+    return Source(array, bits, signed, clean, frame.photometric_interpretation)
 
 
 def refuse_unclean(source: Source) -> None:
     """Raises UnsupportedSyntax if bits above Bits Stored say something that a lossy encoding would lose."""
     if not source.clean:
-        raise UnsupportedSyntax(
-            "samples with bits above Bits Stored (overlays, say) are encoded without loss only"
-        )
+        raise UnsupportedSyntax("bits above Bits Stored (an overlay, say) are kept by lossless encodings only")
 
 
 def _within(array: Samples, bits: int, *, signed: bool) -> bool:
