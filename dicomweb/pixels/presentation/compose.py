@@ -56,6 +56,8 @@ from dicomweb.pixels.presentation.text import text_size
 from dicomweb.pixels.render.attributes import first_text
 
 _SOP_INSTANCE = "00080018"
+_MOST_DASHED = 200
+"""Graphics of a layer: with more of them lines are drawn whole, since dashes take time."""
 
 
 def plan_picture(
@@ -148,10 +150,11 @@ def _draw_annotations(
     usual = line_width(canvas.rows, canvas.columns)
     strokes: list[Stroke] = []
     labels: list[Label] = []
+    dashed = sum(len(each.graphics) for each in annotations) <= _MOST_DASHED
     for annotation in annotations:
         for graphic in annotation.graphics:
             if graphic.units is not Units.MATRIX:
-                strokes += _strokes(graphic, colour, placement, usual)
+                strokes += _strokes(graphic, colour, placement, usual, dashed=dashed)
         for text in annotation.texts:
             if Units.MATRIX not in (text.box_units, text.anchor_units):
                 label, box = _label(text, colour, placement)
@@ -162,10 +165,10 @@ def _draw_annotations(
         canvas.write(label)
 
 
-def _strokes(graphic: GraphicObject, layer: Colour | None, placement: Placement, usual: float) -> Iterator[Stroke]:
+def _strokes(
+    graphic: GraphicObject, layer: Colour | None, placement: Placement, usual: float, *, dashed: bool
+) -> Iterator[Stroke]:
     points = shape_of(graphic, placement)
-    if not np.isfinite(points).all():
-        return
     style = graphic.style
     colour = style.colour or layer
     if graphic.type is GraphicType.POINT:
@@ -174,7 +177,7 @@ def _strokes(graphic: GraphicObject, layer: Colour | None, placement: Placement,
         return
     if graphic.filled:
         yield Stroke(points, usual, style.fill or colour, style.fill_opacity, filled=True)
-    yield Stroke(points, usual * style.thickness, colour, style.opacity, dashed=style.dashed)
+    yield Stroke(points, usual * style.thickness, colour, style.opacity, dashed=style.dashed and dashed)
 
 
 def _label(text: TextObject, layer: Colour | None, placement: Placement) -> tuple[Label, Points]:
@@ -187,7 +190,7 @@ def _label(text: TextObject, layer: Colour | None, placement: Placement) -> tupl
     if text.box is None:
         assert text.anchor is not None, "a text without a box has an anchor"
         start = placement.to_picture(text.anchor, text.anchor_units)[0] + usual / 2
-        box = np.array([start, start + text_size(text.text, usual)])
+        box = _kept_inside(np.array([start, start + text_size(text.text, usual)]), placement)
         return Label(text.text, float(box[0, 0]), float(box[0, 1]), usual, colour), box
     corners = placement.to_picture(text.box, text.box_units)
     low, high = corners.min(axis=0), corners.max(axis=0)
@@ -195,8 +198,16 @@ def _label(text: TextObject, layer: Colour | None, placement: Placement) -> tupl
     across, down = text_size(text.text, size)
     free = float(high[0] - low[0]) - across
     left = float(low[0]) + {"CENTER": free / 2, "RIGHT": free}.get(text.justification, 0.0)
-    box = np.array([[left, low[1]], [left + across, low[1] + down]])
-    return Label(text.text, left, float(low[1]), size, colour, text.justification), box
+    box = _kept_inside(np.array([[left, low[1]], [left + across, low[1] + down]]), placement)
+    return Label(text.text, float(box[0, 0]), float(box[0, 1]), size, colour, text.justification), box
+
+
+def _kept_inside(box: Points, placement: Placement) -> Points:
+    """The box moved into the picture if it lies in it in part."""
+    whole = np.array([placement.columns, placement.rows], np.float64)
+    if (box[0] >= whole).any() or (box[1] <= 0).any():
+        return box
+    return box - np.maximum(0.0, np.minimum(box[1] - whole, box[0])) - np.minimum(box[0], 0.0)
 
 
 def _leader(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dicomweb.pixels.frame import TooLarge
 from dicomweb.pixels.presentation.model import BLACK, WHITE, Colour, Points
 from dicomweb.pixels.presentation.polygons import clip_lines, clip_polygon, dashes
 from dicomweb.pixels.presentation.text import draw_text_mask, text_size
@@ -20,6 +21,9 @@ Mask = npt.NDArray[np.uint8]
 """(rows, columns): 0 not covered, 255 covered."""
 
 _MOST_MASK_PIXELS = 24_000_000
+_MOST_DRAWN_PIXELS = 2_000_000_000
+"""Of all masks of one picture: seconds of drawing."""
+_FINEST = 4
 _MARGIN = 4.0
 RIM_OPACITY = 0.7
 
@@ -60,6 +64,7 @@ class Canvas:
     def __init__(self, picture: npt.NDArray[np.uint8]) -> None:
         """`picture` is copied: (rows, columns) or (rows, columns, 3)."""
         self.picture: npt.NDArray[np.uint8] = np.array(picture, np.uint8, order="C")
+        self._drawn = 0
 
     @property
     def rows(self) -> int:
@@ -76,14 +81,18 @@ class Canvas:
         if self.picture.ndim == 2 and not colour.is_grey:
             self.picture = np.repeat(self.picture[:, :, np.newaxis], 3, axis=2)
         place = self.picture[top : top + mask.shape[0], left : left + mask.shape[1]]
-        cover = mask.astype(np.uint32) if opacity >= 1 else np.rint(mask * opacity).astype(np.uint32)
-        if place.ndim == 3:
-            cover = cover[:, :, np.newaxis]
+        touched = mask > 0
+        cover = np.rint(mask[touched] * min(opacity, 1.0)).astype(np.uint32)
         paint = np.array([colour.red, colour.green, colour.blue][: 1 if place.ndim == 2 else 3], np.uint32)
-        place[...] = (place * (255 - cover) + paint * cover + 127) // 255
+        if place.ndim == 3:
+            cover = cover[:, np.newaxis]
+        place[touched] = (place[touched] * (255 - cover) + paint * cover + 127) // 255
 
     def draw(self, strokes: Sequence[Stroke]) -> None:
-        """Draw lines and areas one over the other; neighbours that look alike are drawn at once."""
+        """Draw lines and areas one over the other; neighbours that look alike are drawn at once.
+
+        Raises TooLarge if that would take very long.
+        """
         run: list[Stroke] = []
         for stroke in strokes:
             if run and (stroke.colour, stroke.opacity) != (run[-1].colour, run[-1].opacity):
@@ -104,6 +113,9 @@ class Canvas:
         drawn = _stroke_mask(strokes, rim, self.rows, self.columns)
         if drawn is not None:
             mask, top, left = drawn
+            self._drawn += mask.size * _FINEST**2
+            if self._drawn > _MOST_DRAWN_PIXELS:
+                raise TooLarge("the graphics of the presentation state take too long to draw")
             self.paint(mask, colour, top=top, left=left, opacity=opacity)
 
     def write(self, label: Label) -> None:
@@ -132,12 +144,15 @@ def letter_size(rows: int, columns: int) -> float:
 
 
 def fitting_size(text: str, width: float, height: float, *, usual: float) -> float:
-    """The height of letters at which a text fits a box, at most twice the usual one and never unreadable."""
+    """The height of letters at which a text fits a box, at most twice the usual one.
+
+    Rather than become unreadable the text leaves the box (PS3.3 C.10.5.1.1).
+    """
     if width < 2 or height < 2:
         return usual
     across, down = text_size(text, usual)
     fits = usual * min(width / max(across, 1.0), height / max(down, 1.0))
-    return min(max(fits, min(usual, 9.0)), 2 * usual)
+    return min(max(fits, 0.8 * usual), 2 * usual)
 
 
 def _stroke_mask(strokes: Sequence[Stroke], rim: float, rows: int, columns: int) -> tuple[Mask, int, int] | None:
@@ -151,7 +166,7 @@ def _stroke_mask(strokes: Sequence[Stroke], rim: float, rows: int, columns: int)
         return None
     from PIL import Image, ImageDraw
 
-    fine = next((n for n in (4, 3, 2) if (right - left) * (bottom - top) * n * n <= _MOST_MASK_PIXELS), 1)
+    fine = next((n for n in (_FINEST, 3, 2) if (right - left) * (bottom - top) * n * n <= _MOST_MASK_PIXELS), 1)
     image = Image.new("L", ((right - left) * fine, (bottom - top) * fine))
     draw = ImageDraw.Draw(image)
     for stroke in strokes:
@@ -182,7 +197,7 @@ def _draw_stroke(
             draw.polygon(pixels(area), fill=255)
         return
     if len(stroke.points) == 1:
-        x, y = pixels(stroke.points)[0]
+        x, y = pixels(np.clip(stroke.points, bounds[:2], bounds[2:]))[0]
         half = width / 2
         draw.ellipse((x - half, y - half, x + half, y + half), fill=255)
         return

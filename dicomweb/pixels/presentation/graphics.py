@@ -29,12 +29,14 @@ from dicomweb.pixels.presentation.model import (
 from dicomweb.pixels.presentation.references import read_references
 from dicomweb.pixels.render.attributes import first_number, first_text, item, numbers_of, values_of
 
-MOST_OBJECTS = 20_000
+MOST_OBJECTS = 5_000
 """Graphics and texts of one state."""
 MOST_POINTS = 100_000
 """Of all graphics of one state."""
-MOST_CHARACTERS = 10_000
-"""Of one text; the rest is not shown."""
+MOST_CHARACTERS = 100_000
+"""Of all texts of one state."""
+FARTHEST = 1e9
+"""Coordinates beyond are drawn as if they were this far away."""
 
 _ANNOTATIONS, _LAYER, _TEXTS, _GRAPHICS = "00700001", "00700002", "00700008", "00700009"
 _BOX_UNITS, _ANCHOR_UNITS, _GRAPHIC_UNITS = "00700003", "00700004", "00700005"
@@ -59,7 +61,11 @@ def read_annotations(header: JsonAttributes) -> tuple[Annotation, ...]:
     numbers = sum(len(values_of(graphic, _DATA)) for each in items for graphic in _items(each, _GRAPHICS))
     if numbers > 2 * MOST_POINTS:
         raise TooLarge(f"a presentation state of {numbers // 2} graphic points; at most {MOST_POINTS} are drawn")
-    return tuple(_annotation(each) for each in items)
+    annotations = tuple(_annotation(each) for each in items)
+    characters = sum(len(text.text) for each in annotations for text in each.texts)
+    if characters > MOST_CHARACTERS:
+        raise TooLarge(f"a presentation state of {characters} characters; at most {MOST_CHARACTERS} are drawn")
+    return annotations
 
 
 def _annotation(attributes: JsonAttributes) -> Annotation:
@@ -80,7 +86,7 @@ def _graphic(attributes: JsonAttributes) -> GraphicObject:
             f"Graphic Data (0070,0022) of a {kind.value} are at least {needed} points of two numbers, "
             f"not {len(numbers)} numbers"
         )
-    points: Points = np.array(numbers, np.float64).reshape(-1, 2)
+    points = _points(numbers)
     return GraphicObject(
         kind,
         _word(Units, attributes, _GRAPHIC_UNITS, "Graphic Annotation Units"),
@@ -112,10 +118,10 @@ def _text(attributes: JsonAttributes) -> TextObject:
         raise BadPresentation("a text object has a bounding box (0070,0010), (0070,0011) or an anchor (0070,0014)")
     return TextObject(
         _unformatted(attributes),
-        np.array([start[:2], end[:2]], np.float64) if has_box else None,
+        _points([*start[:2], *end[:2]]) if has_box else None,
         _word(Units, attributes, _BOX_UNITS, "Bounding Box Annotation Units") if has_box else Units.PIXEL,
         first_text(attributes, _JUSTIFICATION).upper() or "LEFT",
-        np.array([anchor[:2]], np.float64) if has_anchor else None,
+        _points(anchor[:2]) if has_anchor else None,
         _word(Units, attributes, _ANCHOR_UNITS, "Anchor Point Annotation Units") if has_anchor else Units.PIXEL,
         first_text(attributes, _ANCHOR_VISIBLE).upper() == "Y",
         _text_colour(attributes),
@@ -126,11 +132,15 @@ def _unformatted(attributes: JsonAttributes) -> str:
     """Unformatted Text Value as lines parted by line feeds; CR LF parts lines in DICOM (PS3.5 6.1.2.3)."""
     values = values_of(attributes, _TEXT)
     text = values[0] if values and isinstance(values[0], str) else ""
-    return text[:MOST_CHARACTERS].replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n")
 
 
 def _text_colour(attributes: JsonAttributes) -> Colour | None:
     return colour_of_cielab(numbers_of(item(attributes, _TEXT_STYLE), _TEXT_COLOUR))
+
+
+def _points(numbers: list[float]) -> Points:
+    return np.clip(np.array(numbers, np.float64).reshape(-1, 2), -FARTHEST, FARTHEST)
 
 
 def _share(attributes: JsonAttributes, tag: str) -> float:

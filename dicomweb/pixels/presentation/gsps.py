@@ -69,6 +69,7 @@ _SOP_CLASS, _LABEL, _CREATED_DATE, _CREATED_TIME = "00080016", "00700080", "0070
 _ROTATION, _FLIP = "00700042", "00700041"
 _AREAS, _TOP_LEFT, _BOTTOM_RIGHT, _SIZE_MODE = "0070005A", "00700052", "00700053", "00700100"
 _SPACING, _ASPECT, _MAGNIFICATION, _ORIGIN = "00700101", "00700102", "00700103", "00480301"
+_FARTHEST = 1e9
 _MASKS, _MASK_OPERATION = "00286100", "00286101"
 
 
@@ -183,6 +184,10 @@ def _area(item: JsonAttributes) -> DisplayedArea:
     magnification = first_number(item, _MAGNIFICATION) or 1.0
     if min([*spacing[:2], *ratio[:2], magnification]) <= 0:
         raise BadPresentation("spacing, aspect ratio and magnification of a displayed area are more than 0")
+    if max(map(abs, (*first, *second, magnification))) > _FARTHEST:
+        raise BadPresentation(
+            f"corners and magnification of a displayed area (0070,005A) are at most {_FARTHEST:g}"
+        )
     return DisplayedArea(
         read_references(item),
         left,

@@ -26,7 +26,7 @@ from dicomweb.pixels.render.attributes import BulkValues, first_number, first_te
 
 GROUPS = range(0x6000, 0x6020, 2)
 """Sixteen overlay planes (PS3.5 7.6)."""
-MOST_PIXELS = 400_000_000
+MOST_PIXELS = 100_000_000
 """Of one plane: more is not unpacked."""
 
 _ROWS, _COLUMNS, _FRAMES, _TYPE, _ORIGIN = "0010", "0011", "0015", "0040", "0050"

@@ -24,6 +24,7 @@ from dicomweb.pixels.presentation.polygons import clip_polygon
 from dicomweb.pixels.render.attributes import first_number, numbers_of, values_of
 
 MOST_VERTICES = 100_000
+_FARTHEST = 1e9
 
 _SHAPE, _VALUE, _GROUP, _COLOUR = "00181600", "00181622", "00181623", "00181624"
 _LEFT, _RIGHT, _UPPER, _LOWER = "00181602", "00181604", "00181606", "00181608"
@@ -51,7 +52,7 @@ def _circle(header: JsonAttributes) -> Shutter:
     radius = first_number(header, _RADIUS)
     if len(center) < 2 or radius is None or radius < 0:
         raise BadPresentation("a circular shutter needs its center (0018,1610) and radius (0018,1612)")
-    return CircularShutter(int(center[0]), int(center[1]), radius)
+    return CircularShutter(_bounded(center[0]), _bounded(center[1]), min(radius, _FARTHEST))
 
 
 def _polygon(header: JsonAttributes) -> Shutter:
@@ -60,7 +61,8 @@ def _polygon(header: JsonAttributes) -> Shutter:
         raise BadPresentation("a polygonal shutter needs at least three vertices, row and column (0018,1620)")
     if len(numbers) > 2 * MOST_VERTICES:
         raise BadPresentation(f"a polygonal shutter of more than {MOST_VERTICES} vertices (0018,1620)")
-    return PolygonalShutter(np.array(numbers, np.float64).reshape(-1, 2)[:, ::-1].copy())
+    vertices = np.clip(np.array(numbers, np.float64), -_FARTHEST, _FARTHEST)
+    return PolygonalShutter(vertices.reshape(-1, 2)[:, ::-1].copy())
 
 
 def _bitmap(header: JsonAttributes) -> Shutter:
@@ -74,7 +76,11 @@ def _whole(header: JsonAttributes, tag: str) -> int:
     number = first_number(header, tag)
     if number is None:
         raise BadPresentation(f"a display shutter lacks a number in ({tag[:4]},{tag[4:]})")
-    return int(number)
+    return _bounded(number)
+
+
+def _bounded(number: float) -> int:
+    return int(min(max(number, -_FARTHEST), _FARTHEST))
 
 
 def shut(
