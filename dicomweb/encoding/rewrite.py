@@ -5,7 +5,7 @@
 Elements of the top level are replaced on the way, and the tables that say where compressed frames lay are left
 out. What is stored may be in any transfer syntax; what is written is in the coding that the target gives to all but
 Pixel Data: Explicit VR Little Endian, without VRs for Implicit, as one deflated stream for Deflated (PS3.5 A.1 to
-A.5). Pixel Data in icons stay as they are, which PS3.5 A.4 lets them be.
+A.5). Pixel Data in icons stay as they are.
 
 The pixel data are the caller's: whatever it puts in their place goes through `pass_through`, since in a deflated
 data set they are deflated with the rest.

@@ -14,21 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dicomweb.model.pixel_errors import PixelError, TooLarge, Undecodable, UnsupportedSyntax
 
-class PixelError(Exception):
-    """Base of what the pixel code raises beside programming errors. No patient data in its text."""
-
-
-class Undecodable(PixelError):
-    """The bytes of this frame are not what its transfer syntax and its attributes say."""
-
-
-class UnsupportedSyntax(PixelError):
-    """There is no decoder or encoder for this, or the target cannot hold such samples."""
-
-
-class TooLarge(PixelError):
-    """What is declared, or asked for, is more than is let into memory."""
+__all__ = ["DecodedFrame", "Picture", "PixelError", "TooLarge", "Undecodable", "UnsupportedSyntax"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Retrieve frames (PS3.18 10.4.1.1.6): what a viewer asks for most, one request a frame.
 
 So it does little: find the instance, look up what was negotiated for the same Accept before, read, and send the
-frame between a head and a tail, with Content-Length. Many frames are streamed.
+frame between a head and a tail, with Content-Length. Many frames are streamed. Only where the stored form does not
+do is it looked at what can be made of it, and the frames are converted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from functools import lru_cache
 from dicomweb.model.instance import Instance
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.conditional import caching, not_modified, see_commits
+from dicomweb.services.conversions import TARGETS, made_of_frames
+from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.frame_reading import read_frames
 from dicomweb.services.handler import Handler
 from dicomweb.services.limits import Limits
@@ -19,12 +22,14 @@ from dicomweb.wire.byte_ranges import asked_span, content_range
 from dicomweb.wire.conditional import etag
 from dicomweb.wire.exchange import Answer, Request, WebError
 from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
-from dicomweb.wire.negotiation import Representation, accept_texts, choose, parse_accepted
+from dicomweb.wire.negotiation import Representation, accept_texts, choose, choose_stored, parse_accepted
 from dicomweb.wire.offers import frame_offers
 from dicomweb.wire.paths import instance_key_of
 
 _GATHERED_BYTES = 8 << 20
 """Up to here several frames are read before the answer begins, which then has a Content-Length."""
+_ANYTHING = TARGETS
+"""Assumed to be made where it is not known yet: then a stored form wins only if it wins in any case."""
 _NUMBER_DIGITS = 10
 """Longer numbers are beyond any instance (Number of Frames is an IS of at most 2^31 - 1)."""
 
@@ -32,10 +37,21 @@ _NUMBER_DIGITS = 10
 class Frames:
     """`/frames/{list}` and `/frames`."""
 
-    def __init__(self, archive: Archive, compute: Compute, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        compute: Compute,
+        limits: Limits | None = None,
+        *,
+        converter: FrameConverter | None = None,
+        as_stored: bool = False,
+    ) -> None:
+        """`as_stored` is what clients get that name no transfer syntax (`default_transfer_syntax`)."""
         self._archive = archive
         self._compute = compute
         self._limits = limits or Limits()
+        self._converter = converter or FrameConverter(archive, compute)
+        self._as_stored = as_stored
 
     def handlers(self) -> Mapping[str, Handler]:
         """By operation."""
@@ -60,21 +76,38 @@ class Frames:
         return await self._answer(request, instance, range(1, count + 1), "all")
 
     async def _answer(self, request: Request, instance: Instance, numbers: Sequence[int], named: str) -> Answer:
-        chosen = choose_frames(*accept_texts(request), instance.transfer_syntax, len(numbers) == 1)
+        asked = (*accept_texts(request), instance.transfer_syntax, len(numbers) == 1, self._as_stored)
+        chosen = stored_frames(*asked) or made_frames(*asked, made_of_frames(instance))
         tag = etag(self._archive.epoch, instance.revision, f"{named} {chosen}", weak=chosen.multipart)
         unchanged = not_modified(request, tag)
         if unchanged is not None:
             return unchanged
-        frames = read_frames(self._archive, self._compute, instance, numbers, swapped=chosen.swapped)
+        if chosen.converted:
+            frames = self._converter.many(instance, numbers, chosen.transfer_syntax)
+        else:
+            frames = read_frames(self._archive, self._compute, instance, numbers, swapped=chosen.swapped)
         if chosen.multipart:
             return await _multipart(frames, chosen, tag)
         return await _single(request, frames, chosen, tag)
 
 
 @lru_cache(maxsize=512)
-def choose_frames(parameter: str, header: str, stored: str, single: bool) -> Representation:
-    """What to send of frames stored in that syntax for the two Accept texts. Raises NotAcceptable."""
-    return choose(parse_accepted(parameter, header), frame_offers(stored, single_part=single))
+def stored_frames(
+    parameter: str, header: str, stored: str, single: bool, as_stored: bool
+) -> Representation | None:
+    """The stored form, if it is what is to be sent for the two Accept texts whatever else could be made."""
+    offers = frame_offers(stored, single_part=single, made=_ANYTHING, as_stored=as_stored)
+    offers = tuple(offer for offer in offers if not offer.converted)
+    return choose_stored(parse_accepted(parameter, header), offers)
+
+
+@lru_cache(maxsize=512)
+def made_frames(
+    parameter: str, header: str, stored: str, single: bool, as_stored: bool, made: tuple[str, ...]
+) -> Representation:
+    """What to send of frames that can be had in the syntaxes `made` too. Raises NotAcceptable."""
+    offers = frame_offers(stored, single_part=single, made=made, as_stored=as_stored)
+    return choose(parse_accepted(parameter, header), offers)
 
 
 def parse_frame_list(text: str, longest: int) -> list[int]:

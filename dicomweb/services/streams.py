@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -27,3 +28,14 @@ async def chain(items: Iterable[Item], rest: AsyncIterator[Item] | None = None) 
     if rest is not None:
         async for item in rest:
             yield item
+
+
+@asynccontextmanager
+async def closing_stream(stream: AsyncIterator[Item]) -> AsyncIterator[AsyncIterator[Item]]:
+    """The stream, and its end when it is left, read to the end or not: what it has opened is closed at once."""
+    try:
+        yield stream
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()

@@ -1,6 +1,11 @@
 """The one table of this door from error class to status, and the body an error is told in.
 
 Only faults of ours are worth an error in the server's log: status 500. What is below went as it should.
+
+A frame that cannot be decoded is 406, as what cannot be encoded is: the resource is there and can be had as
+stored, only not in the form that was asked for (RFC 9110 15.5.7, PS3.18 8.5). Not 500, which clients ask again for
+and operators are woken by although no fault of the server is behind it; not 404, for the frame exists; nor 422,
+which is about the content of a request.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from typing import Any
 
 from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import IllegalUid
+from dicomweb.model.pixel_errors import TooLarge, Undecodable, UnsupportedSyntax
 from dicomweb.model.query import CannotSort, QueryTooBroad
 from dicomweb.ports import Damaged, Gone, NoSuchBulkData, NoSuchFrame, NotStored, Unavailable
 from dicomweb.wire.byte_ranges import Unsatisfiable
@@ -30,6 +36,9 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (MultipartOverLimit, 413),
     (MultipartError, 400),
     (NotAcceptable, 406),
+    (UnsupportedSyntax, 406),
+    (Undecodable, 406),
+    (TooLarge, 413),
     (Unsatisfiable, 416),
     (CannotSort, 400),
     (QueryTooBroad, 413),
@@ -45,6 +54,7 @@ _ORTHANC: Mapping[int, tuple[int, str]] = {
     404: (17, "Unknown resource"),
     406: (34, "Not acceptable"),
     410: (17, "Unknown resource"),
+    413: (7, "Not enough memory"),
     415: (15, "Bad file format"),
     416: (41, "Bad range"),
     501: (2, "Not implemented"),

@@ -178,7 +178,7 @@ async def test_an_illegal_uid_is_400() -> None:
 
 
 async def test_what_cannot_be_sent_is_406_with_what_can() -> None:
-    told = await get(service(ct_slice()), "1", "image/jpeg")
+    told = await get(service(ct_slice()), "1", "image/png")
     assert told.status == 406
     assert b"application/octet-stream" in told.body
 

@@ -9,6 +9,7 @@ import pytest
 from dicomweb import ports
 from dicomweb.encoding.head import NotDicom, Unreadable
 from dicomweb.model.keys import IllegalUid
+from dicomweb.model.pixel_errors import PixelError, TooLarge, Undecodable, UnsupportedSyntax
 from dicomweb.model.query import CannotSort, QueryTooBroad
 from dicomweb.wire.byte_ranges import Unsatisfiable
 from dicomweb.wire.errors import STATUSES, answer_error, error_body
@@ -33,6 +34,9 @@ from dicomweb.wire.negotiation import NotAcceptable
         (TruncatedMultipart("cut"), 400),
         (MultipartOverLimit("too many"), 413),
         (NotAcceptable(()), 406),
+        (UnsupportedSyntax("no decoder"), 406),
+        (Undecodable("frame 3: a frame is cut off"), 406),
+        (TooLarge("a frame of 9 GiB"), 413),
         (Unsatisfiable(10), 416),
         (CannotSort(("00204000",)), 400),
         (QueryTooBroad(["a"], ["PatientID"]), 413),
@@ -49,6 +53,11 @@ def test_each_error_has_its_status(error: Exception, status: int) -> None:
 def test_every_error_an_archive_raises_has_a_status_of_its_own() -> None:
     in_table = {kind for kind, _ in STATUSES}
     assert set(ports.ArchiveError.__subclasses__()) <= in_table
+
+
+def test_everything_that_is_wrong_with_pixels_has_a_status_of_its_own() -> None:
+    in_table = {kind for kind, _ in STATUSES}
+    assert set(PixelError.__subclasses__()) <= in_table
 
 
 def test_a_fault_of_ours_tells_nothing_of_itself() -> None:

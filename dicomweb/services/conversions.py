@@ -1,0 +1,125 @@
+"""What can be made of the pixels of an instance: which transfer syntaxes, and how.
+
+The pixel code is loaded only here, and only when a conversion has to be thought of: a server that sends what it
+holds never loads it. What can be made depends on the transfer syntax that is stored and on a few attributes, so it
+is found out once for each combination of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dicomweb.model.instance import ImageSpec, Instance
+from dicomweb.model.pixel_errors import UnsupportedSyntax
+from dicomweb.wire.transfer_syntaxes import (
+    DEFLATED_LITTLE,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    transfer_syntax,
+)
+
+if TYPE_CHECKING:
+    from dicomweb.pixels.transcode import Conversion
+
+_JPEG = "1.2.840.10008.1.2.4."
+TARGETS: tuple[str, ...] = (
+    EXPLICIT_LITTLE,
+    *(_JPEG + end for end in ("70", "80", "90", "201", "202", "110")),
+    "1.2.840.10008.1.2.5",
+    _JPEG + "57",
+    *(_JPEG + end for end in ("50", "51", "81", "91", "203", "111", "112")),
+    "1.2.840.10008.1.2.1.98",
+    "1.2.840.10008.1.2.8.1",
+    IMPLICIT_LITTLE,
+    DEFLATED_LITTLE,
+)
+"""What is offered, the best first among equals: uncompressed, lossless by age (the older the more widely read),
+lossy. Not Explicit VR Big Endian, which is retired and never sent where it is not stored (PS3.18 8.7.3)."""
+
+_LONGEST_VALUE = 0xFFFFFFFE
+"""Bytes of a value whose length is known (PS3.5 7.1.2)."""
+_SIGHTED = 512
+
+
+def made_of_frames(instance: Instance) -> tuple[str, ...]:
+    """Transfer syntaxes that single frames of the instance can be converted to, the best first.
+
+    Deflated is none: it is said of whole data sets.
+    """
+    if instance.image is None or not instance.pixel_vr:
+        return ()
+    made = _made_of(_source(instance), replace(instance.image, frames=1), instance.pixel_vr)
+    return tuple(uid for uid in made if uid != DEFLATED_LITTLE)
+
+
+def made_of_values(instance: Instance) -> tuple[str, ...]:
+    """Those that its pixel data can be converted to: uncompressed only if their length can be written down."""
+    made = made_of_frames(instance)
+    if EXPLICIT_LITTLE in made and native_bytes(instance) > _LONGEST_VALUE:
+        return tuple(uid for uid in made if transfer_syntax(uid).encapsulated)
+    return made
+
+
+def made_of_instance(instance: Instance) -> tuple[str, ...]:
+    """Those that the whole instance can be converted to.
+
+    An instance without pixel data can have any coding of its elements; under the label of a compressed syntax that
+    is Explicit VR Little Endian (PS3.5 A.4), so that a study with reports in it can be had in JPEG 2000.
+    """
+    if not instance.pixel_vr:
+        return TARGETS
+    made = made_of_values(instance)
+    return (*made, DEFLATED_LITTLE) if IMPLICIT_LITTLE in made else made
+
+
+@lru_cache(maxsize=_SIGHTED)
+def conversion_between(source: str, image: ImageSpec, pixel_vr: str, target: str) -> Conversion:
+    """How a frame is converted. Raises UnsupportedSyntax."""
+    from dicomweb.pixels.transcode import plan_conversion
+
+    return plan_conversion(image, pixel_vr, source, target)
+
+
+def conversion_of(instance: Instance, target: str) -> Conversion:
+    """How the frames of the instance are converted, big endian ones having been turned round.
+
+    Raises UnsupportedSyntax.
+    """
+    if instance.image is None or not instance.pixel_vr:
+        raise UnsupportedSyntax("the instance has no pixel data that could be converted")
+    return conversion_between(_source(instance), instance.image, instance.pixel_vr, target)
+
+
+def native_bytes(instance: Instance) -> int:
+    """About how many bytes its pixel data have when uncompressed."""
+    image = instance.image
+    if image is None:
+        return 0
+    samples = image.rows * image.columns * image.samples_per_pixel
+    return samples * image.bits_allocated * image.frames // 8
+
+
+@lru_cache(maxsize=_SIGHTED)
+def _made_of(source: str, image: ImageSpec, pixel_vr: str) -> tuple[str, ...]:
+    return tuple(uid for uid in TARGETS if uid != source and _is_made(source, image, pixel_vr, uid))
+
+
+def _is_made(source: str, image: ImageSpec, pixel_vr: str, target: str) -> bool:
+    try:
+        conversion_between(source, image, pixel_vr, target)
+    except UnsupportedSyntax:
+        return False
+    return True
+
+
+def _source(instance: Instance) -> str:
+    """The transfer syntax of its frames as they are read: native ones are little endian by then."""
+    stored = instance.transfer_syntax
+    return stored if transfer_syntax(stored).encapsulated else EXPLICIT_LITTLE
+
+
+def kind_of(instance: Instance) -> tuple[str, ImageSpec | None, str]:
+    """What decides on what can be made of an instance."""
+    return instance.transfer_syntax, instance.image, instance.pixel_vr

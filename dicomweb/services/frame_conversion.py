@@ -1,0 +1,136 @@
+"""Frames of stored instances in other transfer syntaxes, made when they are asked for.
+
+    archive.frames ─▶ read ahead ─▶ Compute, a thread a core ─▶ in the order asked for
+                                        └─ DerivedCache: one conversion a key, however many wait
+
+One frame of a long object reads and decodes that frame alone. Of many frames only a few are under way at a time,
+so memory is flat; when whoever reads them goes away, what has not begun is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dicomweb.model.instance import Instance
+from dicomweb.model.pixel_errors import PixelError
+from dicomweb.pixels.limits import PixelLimits
+from dicomweb.ports import Archive, Compute, DerivedCache
+from dicomweb.services.byte_cache import ByteCache
+from dicomweb.services.conversions import conversion_of
+from dicomweb.services.frame_reading import read_frames
+from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG
+
+if TYPE_CHECKING:
+    from dicomweb.pixels.transcode import Conversion
+
+_CACHE_BYTES = 64 << 20
+_KEPT_FRAMES = 32
+"""A longer list is not kept: it would drive out everything else for frames that are rarely asked for again."""
+_AHEAD_BYTES = 64 << 20
+"""Decoded bytes of the frames of one answer that are under way."""
+_MAKING = "1"
+"""Part of every key: to be raised when the same conversion would give other bytes."""
+
+
+class FrameConverter:
+    """Converts frames. One for all services, so that they share what they make."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        compute: Compute,
+        cache: DerivedCache | None = None,
+        *,
+        limits: PixelLimits | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """`threads` is how many frames `compute` works on at once: the cores, if it is not said."""
+        self._archive = archive
+        self._compute = compute
+        self._cache = cache or ByteCache(_CACHE_BYTES)
+        self._limits = limits or PixelLimits()
+        self._threads = threads or os.cpu_count() or 1
+
+    async def one(self, instance: Instance, number: int, target: str) -> bytes:
+        """The frame of that number (1-based) in the transfer syntax `target`.
+
+        Raises NoSuchFrame, Damaged, Undecodable, UnsupportedSyntax, TooLarge.
+        """
+        conversion = conversion_of(instance, target)
+
+        async def make() -> bytes:
+            data = b"".join([piece async for piece in self._read(instance, (number,))])
+            return await self._convert(data, number, conversion)
+
+        if not conversion.changes_bytes:
+            return await make()
+        return await self._cache.get_or_make(_key(instance, number, target), make)
+
+    async def many(self, instance: Instance, numbers: Sequence[int], target: str) -> AsyncIterator[bytes]:
+        """The frames in the order asked for. Raises as `one` does, each error when its frame's turn has come."""
+        if len(numbers) == 1:
+            yield await self.one(instance, numbers[0], target)
+            return
+        conversion = conversion_of(instance, target)
+        if not conversion.changes_bytes:
+            async for data in self._read(instance, numbers):
+                yield data
+            return
+        kept = len(numbers) <= _KEPT_FRAMES
+        ahead = self._ahead(instance)
+        under_way: deque[asyncio.Task[bytes]] = deque()
+        try:
+            async with aclosing(self._read(instance, numbers)) as frames:
+                asked = iter(numbers)
+                async for data in frames:
+                    number = next(asked)
+                    work = partial(self._convert, data, number, conversion)
+                    key = _key(instance, number, target)
+                    making = self._cache.get_or_make(key, work) if kept else work()
+                    under_way.append(asyncio.ensure_future(making))
+                    if len(under_way) > ahead:
+                        yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _read(self, instance: Instance, numbers: Sequence[int]) -> AsyncGenerator[bytes, None]:
+        swapped = instance.transfer_syntax == EXPLICIT_BIG
+        async for data in read_frames(self._archive, self._compute, instance, numbers, swapped=swapped):
+            yield data
+
+    async def _convert(self, data: bytes, number: int, conversion: Conversion) -> bytes:
+        if not conversion.changes_bytes:
+            return data
+        return await self._compute.run(partial(_converted, data, number, conversion, self._limits))
+
+    def _ahead(self, instance: Instance) -> int:
+        """How many frames are under way behind the one that is waited for: each core has one."""
+        image = instance.image
+        assert image is not None
+        decoded = image.rows * image.columns * image.samples_per_pixel * max(1, image.bits_allocated // 8)
+        return max(0, min(self._threads, _AHEAD_BYTES // decoded - 1))
+
+
+def _converted(data: bytes, number: int, conversion: Conversion, limits: PixelLimits) -> bytes:
+    from dicomweb.pixels.transcode import convert_frame
+
+    try:
+        return convert_frame(data, conversion, limits=limits)
+    except PixelError as error:
+        raise type(error)(f"frame {number}: {error}") from error
+
+
+def _key(instance: Instance, number: int, target: str) -> str:
+    """What is made, of exactly which stored bytes: versions are never used twice for an instance."""
+    key = instance.key
+    return f"frame/{_MAKING}/{key.study}/{key.series}/{key.instance}/{instance.version}/{number}/{target}"
