@@ -207,7 +207,8 @@ def _kept_inside(box: Points, placement: Placement) -> Points:
     whole = np.array([placement.columns, placement.rows], np.float64)
     if (box[0] >= whole).any() or (box[1] <= 0).any():
         return box
-    return box - np.maximum(0.0, np.minimum(box[1] - whole, box[0])) - np.minimum(box[0], 0.0)
+    moved: Points = box - np.maximum(0.0, np.minimum(box[1] - whole, box[0])) - np.minimum(box[0], 0.0)
+    return moved
 
 
 def _leader(

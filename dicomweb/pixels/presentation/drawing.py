@@ -20,7 +20,7 @@ from dicomweb.pixels.presentation.text import draw_text_mask, text_size
 Mask = npt.NDArray[np.uint8]
 """(rows, columns): 0 not covered, 255 covered."""
 
-_MOST_MASK_PIXELS = 24_000_000
+_MOST_MASK_PIXELS = 32_000_000
 _MOST_DRAWN_PIXELS = 2_000_000_000
 """Of all masks of one picture: seconds of drawing."""
 _FINEST = 4
@@ -110,10 +110,11 @@ class Canvas:
         self._draw_mask(strokes, colour or WHITE, opacity, 0.0)
 
     def _draw_mask(self, strokes: Sequence[Stroke], colour: Colour, opacity: float, rim: float) -> None:
-        drawn = _stroke_mask(strokes, rim, self.rows, self.columns)
+        finest = _FINEST if self._drawn < _MOST_DRAWN_PIXELS / 2 else 1
+        drawn = _stroke_mask(strokes, rim, self.rows, self.columns, finest)
         if drawn is not None:
-            mask, top, left = drawn
-            self._drawn += mask.size * _FINEST**2
+            mask, top, left, fine = drawn
+            self._drawn += mask.size * fine**2
             if self._drawn > _MOST_DRAWN_PIXELS:
                 raise TooLarge("the graphics of the presentation state take too long to draw")
             self.paint(mask, colour, top=top, left=left, opacity=opacity)
@@ -155,8 +156,13 @@ def fitting_size(text: str, width: float, height: float, *, usual: float) -> flo
     return min(max(fits, 0.8 * usual), 2 * usual)
 
 
-def _stroke_mask(strokes: Sequence[Stroke], rim: float, rows: int, columns: int) -> tuple[Mask, int, int] | None:
-    """The mask of strokes, each `rim` pixels wider on all sides, and where its top left pixel lies."""
+def _stroke_mask(
+    strokes: Sequence[Stroke], rim: float, rows: int, columns: int, finest: int
+) -> tuple[Mask, int, int, int] | None:
+    """The mask of strokes, each `rim` pixels wider on all sides, and the row and column of its first pixel.
+
+    Last comes how many times as large it was drawn, at most `finest`.
+    """
     reach = max(stroke.width for stroke in strokes) / 2 + rim + _MARGIN
     lows = np.array([stroke.points.min(axis=0) for stroke in strokes]).min(axis=0) - reach
     highs = np.array([stroke.points.max(axis=0) for stroke in strokes]).max(axis=0) + reach
@@ -166,7 +172,8 @@ def _stroke_mask(strokes: Sequence[Stroke], rim: float, rows: int, columns: int)
         return None
     from PIL import Image, ImageDraw
 
-    fine = next((n for n in (_FINEST, 3, 2) if (right - left) * (bottom - top) * n * n <= _MOST_MASK_PIXELS), 1)
+    pixels = (right - left) * (bottom - top)
+    fine = next((n for n in range(finest, 1, -1) if pixels * n * n <= _MOST_MASK_PIXELS), 1)
     image = Image.new("L", ((right - left) * fine, (bottom - top) * fine))
     draw = ImageDraw.Draw(image)
     for stroke in strokes:
@@ -175,7 +182,7 @@ def _stroke_mask(strokes: Sequence[Stroke], rim: float, rows: int, columns: int)
         )
     if fine > 1:
         image = image.reduce(fine)
-    return np.asarray(image), top, left
+    return np.asarray(image), top, left, fine
 
 
 def _draw_stroke(
