@@ -48,8 +48,8 @@ class KeyState:
 
     current: Instance | None
     """The version a reader is given."""
-    visible: tuple[tuple[str, bytes, str], ...]
-    """Version, digest and transfer syntax of each visible version, the current one among them."""
+    visible: tuple[Instance, ...]
+    """Every visible version, the current one among them."""
     elsewhere: bool
     """The SOP Instance UID is visible under another series or study too."""
 
@@ -280,9 +280,5 @@ def _key_state(state: SeriesState | None, key: InstanceKey) -> KeyState:
     versions = state.keys.get(key.instance) if state is not None else None
     if not versions:
         return _NOTHING
-    visible = [one.instance for one in versions if one.visible]
-    return KeyState(
-        state.find(key.instance) if state is not None else None,
-        tuple((one.version, one.digest, one.transfer_syntax) for one in visible),
-        False,
-    )
+    visible = tuple(one.instance for one in versions if one.visible)
+    return KeyState(state.find(key.instance) if state is not None else None, visible, False)

@@ -65,6 +65,7 @@ def version_of(stored: StoredVersion, event: Event, revision: int, ordinal: int,
         stored.digest,
         stored.image,
         stored.pixel_vr,
+        stored.original,
     )
     number = stored.columns.get("instance_number")
     return Version(

@@ -60,6 +60,7 @@ _FROM_TABLE = {
     "changed": "changed_revision",
     "digest": "unhex(digest)",
     "meta_digest": "unhex(meta_digest)",
+    "original_digest": "unhex(original_digest)",
     "file_meta": "coalesce(file_meta, '')",
     "frames": "coalesce(frames, ''::BLOB)",
     "bulk": "coalesce(bulk, ''::BLOB)",

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _FEW = 500
 """Matches of a key with an index up to which they are sorted here."""
 
+_DEEP = 1000
+"""Matches to be passed over from which on it is worth while to count first."""
+
 Row = tuple[Any, ...]
 
 
@@ -49,14 +52,35 @@ def read_page(cursor: DuckDBPyConnection, plan: Plan, more: Sql, *, limit: int, 
         more = all_of([study, more])
     if plan.few and (found := _few(cursor, plan, more, limit=limit, offset=offset)) is not None:
         return found
+    if offset >= _DEEP:
+        return _deep(cursor, plan, more, limit=limit, offset=offset)
     keys = plan.keys(more)
     sql = f"SELECT {page_columns(plan)} {keys.text} LIMIT {limit:d} OFFSET {offset:d}"
     rows = rows_of(cursor, sql, list(keys.values)) if limit else []
     if (rows or not offset) and 0 < limit != len(rows):
         return Page(rows, offset + len(rows))
+    return Page(rows, _count(cursor, plan, more))
+
+
+def _deep(cursor: DuckDBPyConnection, plan: Plan, more: Sql, *, limit: int, offset: int) -> Page:
+    """A page far from the first: counted from the last match if that is nearer, since all before it are sorted."""
+    total = _count(cursor, plan, more)
+    wanted = max(0, min(limit, total - offset))
+    if not wanted:
+        return Page([], total)
+    behind = total - offset - wanted
+    backwards = behind < offset
+    keys = plan.keys(more, backwards=backwards)
+    at = behind if backwards else offset
+    sql = f"SELECT {page_columns(plan)} {keys.text} LIMIT {wanted:d} OFFSET {at:d}"
+    rows = rows_of(cursor, sql, list(keys.values))
+    return Page(rows[::-1] if backwards else rows, total)
+
+
+def _count(cursor: DuckDBPyConnection, plan: Plan, more: Sql) -> int:
     count = plan.count(more)
     ((total,),) = rows_of(cursor, count.text, list(count.values))
-    return Page(rows, total)
+    return int(total)
 
 
 def _in_study(cursor: DuckDBPyConnection, plan: Plan) -> Sql | None:

@@ -51,6 +51,11 @@ class SortKey:
         """As it stands behind ORDER BY."""
         return f"{self.expression} {'DESC' if self.descending else 'ASC'} NULLS LAST"
 
+    @property
+    def backwards(self) -> str:
+        """The same from the last to the first."""
+        return f"{self.expression} {'ASC' if self.descending else 'DESC'} NULLS FIRST"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -82,10 +87,10 @@ class Plan:
     narrowing: tuple[str, ...]
     """Names of keys that were not used and would leave less to be read."""
 
-    def keys(self, more: Sql = TRUE) -> Sql:
-        """What stands behind SELECT to find the matches in order; `more` must hold too."""
+    def keys(self, more: Sql = TRUE, *, backwards: bool = False) -> Sql:
+        """What stands behind SELECT to find the matches in order, or from the last on; `more` must hold too."""
         where = self._where(more)
-        order = ", ".join(key.text for key in self.sort)
+        order = ", ".join(key.backwards if backwards else key.text for key in self.sort)
         return Sql(f"FROM {self.origin} WHERE {where.text} ORDER BY {order}", where.values)
 
     def unordered(self, more: Sql = TRUE) -> Sql:
@@ -221,7 +226,8 @@ def _order(query: Query) -> list[SortKey]:
     asked = [_sort_key(order, query.level) for order in query.order]
     default: list[SortKey] = []
     if query.level is Level.STUDY or not fixed(query, told.STUDY_INSTANCE):
-        default += [SortKey("st.newest", True), SortKey("st.uid")]
+        # Of one date and time, the hash of the UID decides: a number is sorted in half the time of a text.
+        default += [SortKey("st.newest", True), SortKey("st.hash")]
     if query.level is Level.SERIES or (query.level is Level.INSTANCE and not fixed(query, told.SERIES_INSTANCE)):
         default += [SortKey("se.series_number"), SortKey("se.uid")]
     if query.level is Level.INSTANCE:

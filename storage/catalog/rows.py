@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from dicomweb.model.instance import ImageSpec, Instance
+from dicomweb.model.instance import ImageSpec, Instance, Original
 from dicomweb.model.keys import InstanceKey, Level
 from storage.catalog.aggregates import Facts, identity_print, parent_attributes
 from storage.catalog.hashes import hash_uid
@@ -136,8 +136,13 @@ def _version_values(version: Version, time: int, blank: bool) -> tuple[Any, ...]
         instance.digest,
         image_text(instance.image),
         instance.pixel_vr,
+        *_original_values(instance.original),
         None if blank else version.number,
     )
+
+
+def _original_values(original: Original | None) -> tuple[bytes | int | str | None, ...]:
+    return (original.digest, original.size, original.transfer_syntax) if original else (None, None, None)
 
 
 def _fate(version: Version) -> tuple[int, ...]:
@@ -180,7 +185,7 @@ def version_from(values: Sequence[Any], study: str, series: str) -> Version:
     """A version, from the values of VERSION_SELECT."""
     row, sop, name, revision, ordinal, time, leading, *fate = values[:15]
     standing, hidden_by, hidden_at, purged, voided, until_revision, until_time, changed = fate
-    size, offset, sop_class, syntax, digest, image, pixel_vr, number = values[15:]
+    size, offset, sop_class, syntax, digest, image, pixel_vr, *original, number = values[15:]
     return Version(
         Instance(
             InstanceKey(study, series, sop),
@@ -193,6 +198,7 @@ def version_from(values: Sequence[Any], study: str, series: str) -> Version:
             digest,
             image_from(image),
             pixel_vr,
+            Original(*original) if original[0] is not None else None,
         ),
         ordinal,
         from_microseconds(time),

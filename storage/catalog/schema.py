@@ -29,7 +29,7 @@ from storage.log.columns import COLUMNS, Column
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION = 2
+VERSION = 3
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -174,6 +174,9 @@ VERSION_COLUMNS = {
     "digest": "BLOB",
     "image": "VARCHAR",
     "pixel_vr": "VARCHAR",
+    "original_digest": "BLOB",
+    "original_size": "BIGINT",
+    "original_transfer_syntax": "VARCHAR",
     "instance_number": "BIGINT",
 }
 """What `projection.Version` says, in the order in which it is read back."""

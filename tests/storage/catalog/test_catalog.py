@@ -190,7 +190,7 @@ async def test_known_tells_current_and_kept_versions(catalog: Catalog) -> None:
 
     assert known.current is not None
     assert known.current.version == first.version
-    assert [(version, digest) for version, digest, _ in known.visible] == [
+    assert [(each.version, each.digest) for each in known.visible] == [
         (first.version, first.digest),
         (other.version, other.digest),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from dicomweb.model.instance import Original
 from dicomweb.model.keys import Scope
 from storage.catalog.catalog import Catalog
 from storage.log.checkpoint import WITHOUT_HEADERS
@@ -113,3 +115,22 @@ async def test_only_an_empty_catalog_is_loaded(tmp_path: Path) -> None:
 
         with pytest.raises(ValueError, match="empty"):
             await catalog.load(table_of([]), 1)
+
+
+async def test_what_an_instance_was_when_it_came_is_known_after_a_load_and_after_a_restart(tmp_path: Path) -> None:
+    original = Original(b"d" * 32, 526_338, "1.2.840.10008.1.2.1")
+    converted, plain = replace(stored(key("1"), "v1"), original=original), stored(key("2"), "v1")
+    log = [entry(1, store(converted), store(plain))]
+
+    async def originals(catalog: Catalog) -> list[Original | None]:
+        return [one.original for each in ("1", "2") for one in await catalog.within(key(each).scope)]
+
+    async with Catalog(tmp_path / "applied", epoch=EPOCH, origin=LogHeaders()) as catalog:
+        catalog.apply(log[0])
+        assert await originals(catalog) == [original, None]
+        await catalog.flush()
+    async with Catalog(tmp_path / "applied", epoch=EPOCH, origin=LogHeaders()) as catalog:
+        assert await originals(catalog) == [original, None]
+    async with Catalog(tmp_path / "loaded", epoch=EPOCH, origin=LogHeaders()) as catalog:
+        await catalog.load(table_of(log), 1)
+        assert await originals(catalog) == [original, None]

@@ -179,7 +179,7 @@ async def agree_on_keys(catalog: Catalog, events: Sequence[tuple[model.Place, Ev
     for one in KEYS:
         versions = model.by_key(events).get(one, [])
         visible = [each.stored.version for each in versions if stand[each.stored.version] >= 4]
-        assert sorted(version for version, _, _ in known[one].visible) == sorted(visible)
+        assert sorted(each.version for each in known[one].visible) == sorted(visible)
         current = known[one].current
         assert ([current.version] if current else []) == [v for v in visible if stand[v] == 5]
         assert current == await catalog.find(one)

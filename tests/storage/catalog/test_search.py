@@ -355,6 +355,21 @@ async def test_pages_tell_the_total(catalog: Catalog, narrow: tuple[Match, ...])
             assert (found.total, told) == (len(every), every[offset : offset + limit])
 
 
+async def test_pages_far_from_the_first_are_in_the_same_order(catalog: Catalog) -> None:
+    numbers = [n // 2 if n % 7 else None for n in range(2400)]  # some share a number, some have none
+    catalog.apply(
+        entry(4, *(store(stored(key("4", "1", str(n)), instance_number=a)) for n, a in enumerate(numbers)))
+    )
+    study = (match("0020000D", OneOf(("1.4",))),)
+    found = await catalog.search(Query(Level.INSTANCE, study, limit=5000))
+    every = [one["00080018"]["Value"][0] async for batch in found.batches for one in batch]
+
+    for offset in (999, 1000, 1150, 1200, 1201, 2000, 2390, 2399, 2400, 3000):
+        found = await catalog.search(Query(Level.INSTANCE, study, limit=30, offset=offset))
+        told = [one["00080018"]["Value"][0] async for batch in found.batches for one in batch]
+        assert (found.total, told) == (2400, every[offset : offset + 30]), offset
+
+
 async def test_many_instances_come_in_batches(catalog: Catalog) -> None:
     catalog.apply(entry(4, *(store(stored(key("4", "1", str(n)), instance_number=n)) for n in range(1200))))
 
