@@ -27,6 +27,17 @@ class ImageSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """What an instance was when it came, if it was stored in another transfer syntax."""
+
+    digest: bytes
+    """SHA-256 of the data set's bytes (32 bytes)."""
+    size: int
+    """Bytes of the file."""
+    transfer_syntax: str
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """One stored version of an instance, as the catalog tells it."""
 
@@ -49,6 +60,8 @@ class Instance:
     """None when the instance has no pixel data."""
     pixel_vr: str
     """VR of the pixel data element as stored or as its transfer syntax implies; empty without pixel data."""
+    original: Original | None = None
+    """None if it is stored as it came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from dicomweb.model.outcome import Failure, Outcome, Reason
 from dicomweb.ports import Unavailable
 from storage import layout
 from storage.archive.identifiers import fresh_id
-from storage.archive.judge import Bench, Candidate, Known, Verdict
+from storage.archive.judge import Bench, Candidate, Known, Verdict, known_as
 from storage.archive.settings import Duplicates
 from storage.archive.works import ChangeResult, ChangeWork, StoreResult, StoreWork, Work, stored_event
 from storage.catalog.catalog import Catalog
@@ -288,9 +288,10 @@ async def known_states(catalog: Catalog, keys: set[InstanceKey]) -> dict[Instanc
     states = await catalog.known(keys) if keys else {}
     known = {}
     for key, state in states.items():
-        current = (state.current.digest, state.current.transfer_syntax) if state.current else None
-        others = frozenset((digest, syntax) for _, digest, syntax in state.visible) - {current}
-        known[key] = Known(current, others, state.elsewhere)
+        current = state.current
+        others = (known_as(one) for one in state.visible if one is not current)
+        kept = frozenset(name for names in others for name in names)
+        known[key] = Known(known_as(current) if current else None, kept, state.elsewhere)
     return known
 
 

@@ -28,7 +28,7 @@ from storage.archive.budget import ByteBudget, Share
 from storage.archive.committer import known_states
 from storage.archive.identifiers import fresh_id
 from storage.archive.inspect import Inspected, Inspector, Unidentified, inspect_whole
-from storage.archive.judge import Candidate, Known, is_duplicate, same_bytes
+from storage.archive.judge import Candidate, Known, is_duplicate, known_as
 from storage.archive.settings import ArchiveSettings
 from storage.catalog.catalog import Catalog
 from storage.log.events import StoredVersion
@@ -111,9 +111,9 @@ class Intake:
     async def copy_of(self, stored: StoredVersion) -> str:
         """Key of the visible object that holds the same data set, empty if there is none any more."""
         states = await self._catalog.known({stored.key})
-        for version, digest, syntax in states[stored.key].visible:
-            if (digest, syntax) == same_bytes(stored):
-                return layout.object_key(stored.key, version)
+        for one in states[stored.key].visible:
+            if not known_as(one).isdisjoint(known_as(stored)):
+                return layout.object_key(stored.key, one.version)
         return ""
 
     async def take_again(self, candidate: Candidate, origin: Origin) -> Taken | None:
@@ -229,7 +229,7 @@ class WholeInstance:
         if refusal := outside(stored, self._origin.expect):
             return refusal
         candidate = Candidate(stored, self._origin.door, self._origin.peer, found.warnings, found.warned_tags)
-        if look and is_duplicate(same_bytes(stored), await intake.known(stored.key), intake.settings.duplicates):
+        if look and is_duplicate(known_as(stored), await intake.known(stored.key), intake.settings.duplicates):
             candidate.written, candidate.copy_of = False, await intake.copy_of(stored)
             return Taken(candidate)
         written: list[str] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey
 from dicomweb.model.outcome import Failure, Outcome, Reason
 from storage.archive.settings import Duplicates
@@ -14,16 +15,18 @@ from storage.log.events import StoredVersion
 
 Bytes = tuple[bytes, str]
 """What makes two data sets the same: the digest of their bytes, and the transfer syntax they are in."""
+Names = frozenset[Bytes]
+"""What a version is known as: the data set that is stored, and the one that came if it was converted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the log says of a key."""
 
-    current: Bytes | None = None
+    current: Names | None = None
     """None if nothing is visible."""
-    kept: frozenset[Bytes] = frozenset()
-    """Visible versions that are not current."""
+    kept: Names = frozenset()
+    """Visible versions that are not current, all together."""
     elsewhere: bool = False
     """The SOP Instance UID is visible under another series or study too."""
 
@@ -71,25 +74,26 @@ class Bench:
         known = self.states.get(key, Known())
         verdict = _with_warnings(verdict_of(candidate, known, self.policy), candidate, known)
         if verdict.makes_row:
-            self.states[key] = _after(verdict, same_bytes(candidate.stored), known)
+            self.states[key] = _after(verdict, known_as(candidate.stored), known)
         return verdict
 
 
-def same_bytes(stored: StoredVersion) -> Bytes:
-    """The part of a version by which duplicates are known."""
-    return stored.digest, stored.transfer_syntax
+def known_as(version: StoredVersion | Instance) -> Names:
+    """That by which duplicates of a version are known."""
+    stored, original = (version.digest, version.transfer_syntax), version.original
+    return frozenset((stored, (original.digest, original.transfer_syntax)) if original else (stored,))
 
 
-def is_duplicate(data_set: Bytes, known: Known, policy: Duplicates) -> bool:
+def is_duplicate(version: Names, known: Known, policy: Duplicates) -> bool:
     """Whether the archive has the same data set already, as far as this policy is concerned."""
-    if data_set == known.current:
+    if known.current is not None and not version.isdisjoint(known.current):
         return True
-    return policy is not Duplicates.REPLACE and data_set in known.kept
+    return policy is not Duplicates.REPLACE and not version.isdisjoint(known.kept)
 
 
 def verdict_of(candidate: Candidate, known: Known, policy: Duplicates) -> Verdict:
     """Stored, replaced, kept, duplicate or refused, as `Duplicates` says."""
-    if is_duplicate(same_bytes(candidate.stored), known, policy):
+    if is_duplicate(known_as(candidate.stored), known, policy):
         return Verdict(Outcome.DUPLICATE)
     if known.current is not None and policy is Duplicates.REJECT:
         message = "another data set is stored under this SOP Instance UID, and the archive rejects changes"
@@ -111,7 +115,7 @@ def _with_warnings(verdict: Verdict, candidate: Candidate, known: Known) -> Verd
     return replace(verdict, warnings=tuple(warnings))
 
 
-def _after(verdict: Verdict, data_set: Bytes, known: Known) -> Known:
+def _after(verdict: Verdict, version: Names, known: Known) -> Known:
     if verdict.outcome is Outcome.KEPT:
-        return replace(known, kept=known.kept | {data_set})
-    return replace(known, current=data_set)
+        return replace(known, kept=known.kept | version)
+    return replace(known, current=version)

@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import zstandard
 
-from dicomweb.model.instance import ImageSpec
+from dicomweb.model.instance import ImageSpec, Original
 from dicomweb.model.keys import InstanceKey, Scope
 from storage.log.errors import DamagedEntry, NewerVersion, UnknownKind
 from storage.log.events import Entry, Event, Kind, StoredVersion
 from storage.log.format import FORMAT_VERSION
-from storage.log.schema import IMAGE_FIELDS, META, OBJECT_FIELDS, SEARCHED_FIELDS, TYPES
+from storage.log.schema import IMAGE_FIELDS, META, OBJECT_FIELDS, ORIGINAL_FIELDS, SEARCHED_FIELDS, TYPES
 
 _LEVEL = 1
 _LARGEST = 4 << 30
@@ -33,6 +33,7 @@ _LARGEST = 4 << 30
 
 _OBJECT_NAMES = tuple(field.name for field in OBJECT_FIELDS)
 _IMAGE_NAMES = tuple(field.name.removeprefix("image_") for field in IMAGE_FIELDS)
+_ORIGINAL_NAMES = tuple(field.name.removeprefix("original_") for field in ORIGINAL_FIELDS)
 _SEARCHED_NAMES = tuple(field.name for field in SEARCHED_FIELDS)
 _STORED_NAMES = (
     "study",
@@ -41,12 +42,15 @@ _STORED_NAMES = (
     "version",
     *_OBJECT_NAMES,
     *(field.name for field in IMAGE_FIELDS),
+    *(field.name for field in ORIGINAL_FIELDS),
     *_SEARCHED_NAMES,
 )
 _object_values = attrgetter(*_OBJECT_NAMES)
 _image_values = attrgetter(*_IMAGE_NAMES)
+_original_values = attrgetter(*_ORIGINAL_NAMES)
 _NO_IMAGE = (None,) * len(_IMAGE_NAMES)
-_NO_OBJECT = (None,) * (len(_OBJECT_NAMES) + len(_IMAGE_NAMES) + len(_SEARCHED_NAMES))
+_NO_ORIGINAL = (None,) * len(_ORIGINAL_NAMES)
+_NO_OBJECT = (None,) * (len(_OBJECT_NAMES) + len(_IMAGE_NAMES) + len(_ORIGINAL_NAMES) + len(_SEARCHED_NAMES))
 _KINDS = {str(kind): kind for kind in Kind}
 _KIND_NAMES = pa.array(list(_KINDS))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,6 +115,7 @@ def _stored_values(event: Event) -> tuple[Any, ...]:
         stored.version,
         *_object_values(stored),
         *(_image_values(stored.image) if stored.image else _NO_IMAGE),
+        *(_original_values(stored.original) if stored.original else _NO_ORIGINAL),
         *map(stored.columns.get, _SEARCHED_NAMES),
     )
 
@@ -266,6 +271,7 @@ def _stored_versions(columns: dict[str, list[Any]]) -> list[StoredVersion]:
     identities = zip(*(columns[name] for name in ("study", "series", "instance", "version")), strict=True)
     objects = zip(*(columns.get(name, nothing) for name in _OBJECT_NAMES), strict=True)
     image_rows = list(zip(*(columns.get(f"image_{name}", nothing) for name in _IMAGE_NAMES), strict=True))
+    originals = zip(*(columns.get(f"original_{name}", nothing) for name in _ORIGINAL_NAMES), strict=True)
     # the instances of a series have one and the same specification
     images = {values: None if values[0] is None else ImageSpec(*values) for values in set(image_rows)}
     return [
@@ -274,9 +280,12 @@ def _stored_versions(columns: dict[str, list[Any]]) -> list[StoredVersion]:
             version=identity[3],
             image=images[image],
             columns=values,
+            original=None if original[0] is None else Original(*original),
             **dict(zip(_OBJECT_NAMES, described, strict=True)),
         )
-        for identity, described, image, values in zip(identities, objects, image_rows, searched, strict=True)
+        for identity, described, image, original, values in zip(
+            identities, objects, image_rows, originals, searched, strict=True
+        )
     ]
 
 

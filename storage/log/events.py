@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from dicomweb.model.instance import ImageSpec
+from dicomweb.model.instance import ImageSpec, Original
 from dicomweb.model.keys import InstanceKey, Scope
 
 ColumnValue = str | int | float | None
@@ -64,6 +64,8 @@ class StoredVersion:
     pixel_vr: str
     columns: Mapping[str, ColumnValue]
     """The searched attributes, by the names of `storage.log.columns.COLUMNS`; absent ones are None."""
+    original: Original | None = None
+    """What it was when it came; None if it is stored as it came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dicomweb.model.instance import ImageSpec
+from dicomweb.model.instance import ImageSpec, Original
 from dicomweb.model.keys import InstanceKey, Scope
 from storage.layout import entry_key
 from storage.log.checkpoint import Checkpoint
@@ -146,4 +146,12 @@ def stored_version(row: dict[str, Any]) -> StoredVersion:
         image=None if image["rows"] is None else ImageSpec(**image),
         pixel_vr=row["pixel_vr"],
         columns={c.name: row[c.name] for c in COLUMNS if row[c.name] is not None},
+        original=_original(row),
     )
+
+
+def _original(row: dict[str, Any]) -> Original | None:
+    digest = row["original_digest"]
+    if digest is None:
+        return None
+    return Original(bytes.fromhex(digest), row["original_size"], row["original_transfer_syntax"])

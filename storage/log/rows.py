@@ -21,6 +21,7 @@ the archive sees is the published view `current`:
     target                           of an undelete: the revision of the removal
     event_id, time, node, door, peer how it came
     size .. pixel_vr, image_*        about the object; digests in hexadecimal
+    original_*                       what it was when it came; null if it is stored as it came
     <searched attributes>            `storage.log.columns.COLUMNS`
     header                           DICOM JSON as text; null if it lies in an object of its own, or is blank
     file_meta, frames, bulk          group 0002 as DICOM JSON; indexes in the archive's own form
@@ -88,6 +89,9 @@ SCHEMA: pa.Schema = pa.schema(
         ("meta_digest", _TEXT),
         ("md5", _TEXT),
         ("pixel_vr", _TEXT),
+        ("original_digest", _TEXT),
+        ("original_size", _INTEGER),
+        ("original_transfer_syntax", _TEXT),
         *((field.name, field.type) for field in (*IMAGE_FIELDS, *SEARCHED_FIELDS)),
         ("file_meta", _TEXT),
         ("frames", _BYTES),
@@ -96,7 +100,7 @@ SCHEMA: pa.Schema = pa.schema(
         ("header", pa.large_utf8()),
     ]
 )
-_HEX = ("digest", "meta_digest", "md5")
+_HEX = ("digest", "meta_digest", "md5", "original_digest")
 _JSON = ("header", "file_meta")
 _WITH_ROW = pa.array([str(Kind.STORED), str(Kind.REMOVED), str(Kind.RESTORED)])
 _PLACED: pa.Schema = pa.schema(

@@ -8,6 +8,7 @@ reader skips those it does not know. So a column can be added without a new form
     identity    study, series, instance, version                              what the event is about
     object      size .. pixel_vr, header, file_meta, frames, bulk             stored
     image       image_<field of ImageSpec>                                    stored, with pixel data
+    original    original_<field of Original>                                  stored in another transfer syntax
     searched    `storage.log.columns.COLUMNS`                                 stored
 
 What holds for the whole entry stands in the metadata of the Arrow schema (`META`).
@@ -61,6 +62,12 @@ MD5_FIELD: pa.Field = pa.field("md5", _BYTES)
 IMAGE_FIELDS: tuple[pa.Field, ...] = tuple(
     pa.field(f"image_{field.name}", _TEXT if field.type == "str" else _INTEGER) for field in fields(ImageSpec)
 )
+ORIGINAL_FIELDS: tuple[pa.Field, ...] = (
+    pa.field("original_digest", _BYTES),
+    pa.field("original_size", _INTEGER),
+    pa.field("original_transfer_syntax", _TEXT),
+)
+"""Named as the fields of `Original`, in their order."""
 SEARCHED_FIELDS: tuple[pa.Field, ...] = tuple(
     pa.field(column.name, _INTEGER if column.integer else _TEXT) for column in COLUMNS
 )
@@ -70,6 +77,7 @@ FIELDS: tuple[pa.Field, ...] = (
     *OBJECT_FIELDS,
     MD5_FIELD,
     *IMAGE_FIELDS,
+    *ORIGINAL_FIELDS,
     *SEARCHED_FIELDS,
 )
 TYPES: dict[str, pa.DataType] = {field.name: field.type for field in FIELDS}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from dicomweb.model.instance import Original
 from dicomweb.model.keys import InstanceKey
 from dicomweb.model.outcome import Outcome, Reason
 from storage.archive.judge import Bench, Candidate, Known
@@ -43,17 +44,17 @@ def candidate(data_set: tuple[bytes, str], *, written: bool = True) -> Candidate
 
 CASES = [
     (Duplicates.REPLACE, Known(), NEW, Outcome.STORED),
-    (Duplicates.REPLACE, Known(current=OLD), OLD, Outcome.DUPLICATE),
-    (Duplicates.REPLACE, Known(current=OLD), NEW, Outcome.REPLACED),
-    (Duplicates.REPLACE, Known(current=OLD), (b"old", RLE), Outcome.REPLACED),
-    (Duplicates.REPLACE, Known(current=NEW, kept=frozenset({OLD})), OLD, Outcome.REPLACED),
+    (Duplicates.REPLACE, Known(current=frozenset({OLD})), OLD, Outcome.DUPLICATE),
+    (Duplicates.REPLACE, Known(current=frozenset({OLD})), NEW, Outcome.REPLACED),
+    (Duplicates.REPLACE, Known(current=frozenset({OLD})), (b"old", RLE), Outcome.REPLACED),
+    (Duplicates.REPLACE, Known(current=frozenset({NEW}), kept=frozenset({OLD})), OLD, Outcome.REPLACED),
     (Duplicates.KEEP, Known(), NEW, Outcome.STORED),
-    (Duplicates.KEEP, Known(current=OLD), OLD, Outcome.DUPLICATE),
-    (Duplicates.KEEP, Known(current=OLD), NEW, Outcome.KEPT),
-    (Duplicates.KEEP, Known(current=OLD, kept=frozenset({NEW})), NEW, Outcome.DUPLICATE),
+    (Duplicates.KEEP, Known(current=frozenset({OLD})), OLD, Outcome.DUPLICATE),
+    (Duplicates.KEEP, Known(current=frozenset({OLD})), NEW, Outcome.KEPT),
+    (Duplicates.KEEP, Known(current=frozenset({OLD}), kept=frozenset({NEW})), NEW, Outcome.DUPLICATE),
     (Duplicates.REJECT, Known(), NEW, Outcome.STORED),
-    (Duplicates.REJECT, Known(current=OLD), OLD, Outcome.DUPLICATE),
-    (Duplicates.REJECT, Known(current=OLD), NEW, Outcome.REFUSED),
+    (Duplicates.REJECT, Known(current=frozenset({OLD})), OLD, Outcome.DUPLICATE),
+    (Duplicates.REJECT, Known(current=frozenset({OLD})), NEW, Outcome.REFUSED),
 ]
 
 
@@ -91,10 +92,31 @@ def test_the_same_sop_instance_uid_elsewhere_is_another_instance_with_a_warning(
 
 
 def test_a_kept_version_warns_that_it_is_not_current() -> None:
-    verdict = Bench(Duplicates.KEEP, {KEY: Known(current=OLD)}).judge(candidate(NEW))
+    verdict = Bench(Duplicates.KEEP, {KEY: Known(current=frozenset({OLD}))}).judge(candidate(NEW))
     assert any("further version" in warning for warning in verdict.warnings)
 
 
 def test_warnings_of_intake_come_with_the_verdict() -> None:
     odd = replace(candidate(NEW), warnings=("odd",))
     assert Bench(Duplicates.REPLACE).judge(odd).warnings == ("odd",)
+
+
+def test_an_instance_that_was_converted_is_known_as_it_came_and_as_it_is_stored() -> None:
+    converted = candidate((b"small", RLE))
+    converted.stored = replace(converted.stored, original=Original(b"old", 100, EXPLICIT))
+    bench = Bench(Duplicates.REPLACE)
+
+    outcomes = [bench.judge(one).outcome for one in (converted, candidate(OLD), candidate((b"small", RLE)))]
+
+    assert outcomes == [Outcome.STORED, Outcome.DUPLICATE, Outcome.DUPLICATE]
+
+
+def test_two_forms_that_were_converted_to_the_same_are_stored_once() -> None:
+    bench = Bench(Duplicates.REJECT)
+    outcomes = []
+    for came in (OLD, (b"other form", RLE)):
+        converted = candidate((b"small", RLE))
+        converted.stored = replace(converted.stored, original=Original(came[0], 100, came[1]))
+        outcomes.append(bench.judge(converted).outcome)
+
+    assert outcomes == [Outcome.STORED, Outcome.DUPLICATE]

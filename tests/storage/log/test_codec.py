@@ -10,9 +10,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicomweb.model.instance import ImageSpec
+from dicomweb.model.instance import ImageSpec, Original
 from dicomweb.model.keys import Scope
-from storage.log.codec import decode_entry, encode_entry
+from storage.log.codec import decode_batch, decode_entry, encode_entry
 from storage.log.columns import COLUMNS
 from storage.log.errors import DamagedEntry, NewerVersion, UnknownKind
 from storage.log.events import Entry, Kind
@@ -177,3 +177,16 @@ def test_headers_of_a_series_share_their_bytes() -> None:
     raw = sum(len(one.stored.header) for one in events if one.stored)
 
     assert len(encode_entry(entry(1, *events))) < raw / 10
+
+
+def test_what_an_instance_was_when_it_came_comes_back() -> None:
+    converted = replace(version(key()), original=Original(b"d" * 32, 526_338, "1.2.840.10008.1.2"))
+    written = entry(1, replace(stored(key()), stored=converted), stored(key(instance=2)))
+
+    assert reread(written) == written
+
+
+def test_an_entry_whose_instances_are_stored_as_they_came_has_no_columns_about_it() -> None:
+    batch = decode_batch(encode_entry(entry(1, stored(key()))), number=1, epoch=EPOCH)
+
+    assert not any(name.startswith("original") for name in batch.schema.names)

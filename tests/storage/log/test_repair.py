@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from dicomweb.model.instance import Original
 from dicomweb.model.keys import Scope
 from storage.layout import entry_key
 from storage.log.checkpoint import Checkpoint
@@ -14,14 +15,16 @@ from storage.log.events import Event, Kind
 from storage.log.journal import Journal
 from storage.log.repair import NotRepairable, repair_entry
 from tests.storage.log.conftest import Place
-from tests.storage.log.make import event, key, removed, restored, stored
+from tests.storage.log.make import event, key, removed, restored, stored, version
 
+CONVERTED = stored(key(instance=4), "v4")
 EVENTS = [
     stored(key(), "v1", number=4),
     stored(key(instance=2), "v2", current=False),
     removed(Scope("1.2.1", "1.2.1.1")),
     restored(Scope("1.2.1", "1.2.1.1"), 2),
     stored(key(instance=3), "v3"),
+    replace(CONVERTED, stored=replace(version(key(instance=4), "v4"), original=Original(b"d" * 32, 5, "1.2.3"))),
 ]
 
 
@@ -52,7 +55,7 @@ async def test_a_folded_entry_is_put_back(folder: Place) -> None:
 
     entry = await journal.read(2)
     assert entry is not None
-    assert (repaired.events, repaired.was_damaged) == (5, True)
+    assert (repaired.events, repaired.was_damaged) == (6, True)
     assert plain(entry.events) == plain(EVENTS)
     assert all(one.detail for one in entry.events)
     assert await folder.store.get(f"{entry_key(journal.epoch, 2)}.damaged") == harmed
