@@ -63,7 +63,9 @@ def encode_lossless(source: Source) -> bytes:
     if source.width > 16:
         raise UnsupportedSyntax("JPEG Lossless holds samples of at most 16 bits")
     bits = source.width if source.signed else max(2, source.bits)
-    colour = None if source.array.ndim == 2 else "RGB" if source.colour == "RGB" else "YCBCR"
+    # said to be YCbCr, Cb and Cr would get a Huffman table of their own, which libjpeg-turbo 3.1 makes a broken
+    # scan of; components without a meaning share one, and the meaning is said by the data set anyway
+    colour = None if source.array.ndim == 2 else "RGB" if source.colour == "RGB" else "UNKNOWN"
     return cast(
         bytes,
         imagecodecs.jpeg8_encode(

@@ -29,12 +29,11 @@ def encode_rle(array: Samples) -> bytes:
         raise UnsupportedSyntax(f"RLE has at most {_SEGMENTS} segments, {samples * size} would be needed")
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     octets = little.view(np.uint8).reshape(*array.shape[:2], samples, size)
-    segments = []
-    for sample in range(samples):
-        for byte in reversed(range(size)):
-            # a run must not go on in the next row (G.3.1): the codec packs along the last axis
-            packed = imagecodecs.packbits_encode(np.ascontiguousarray(octets[:, :, sample, byte]), axis=1)
-            segments.append(packed + b"\0" if len(packed) % 2 else packed)
+    planes = np.empty((samples * size, *array.shape[:2]), np.uint8)
+    planes.reshape(samples, size, *array.shape[:2])[...] = octets[..., ::-1].transpose(2, 3, 0, 1)
+    # a run must not go on in the next row (G.3.1): the codec packs along the last axis
+    packed = [imagecodecs.packbits_encode(plane, axis=1) for plane in planes]
+    segments = [segment + b"\0" if len(segment) % 2 else segment for segment in packed]
     offsets = [_HEADER.size]
     for segment in segments[:-1]:
         offsets.append(offsets[-1] + len(segment))
