@@ -1,7 +1,7 @@
 """Pictures as files: JPEG, PNG, GIF, JPEG 2000, and moving ones as GIF or MP4.
 
-JPEG and PNG are written by the codecs that cost least and let other threads run; a colour profile is put into their
-bytes afterwards (ICC.1 annex B: segments APP2 of JPEG, chunk iCCP of PNG). GIF has no place for one that readers
+JPEG and PNG are written by the codecs that cost least and let other threads run; a colour profile is put into
+their bytes afterwards (ICC.1 annex B: segments APP2 of JPEG, chunk iCCP of PNG). GIF has no place for one that readers
 know. All files are the same for the same picture, so that they can be kept and compared by digest.
 """
 
@@ -26,7 +26,7 @@ DEFAULT_QUALITY = 90
 """1 to 100, of media types that lose something."""
 
 _FULL_CHROMA_QUALITY = 90
-"""From here on colours of JPEG are not sub-sampled: stains of microscopy and text on ultrasound smear otherwise."""
+"""From here on colours of JPEG are not sub-sampled: stains of microscopy and text on ultrasound smear."""
 _MOST_SIDE = {"image/jpeg": 65_500, "image/gif": 65_535, "image/png": 1 << 30, "image/jp2": 1 << 30}
 _ICC_SEGMENT = 65_519
 """Bytes of a profile that fit into one APP2 segment."""
@@ -115,7 +115,7 @@ def _jp2(picture: Picture, quality: int) -> bytes:
     import imagecodecs
 
     # Levels of this codec are PSNR in dB: 30 is plainly lossy, 60 is not to be seen; 0 is reversible
-    level = 0 if quality == 100 else 30 + 30 * quality / 100
+    level = 0 if quality == 100 else 30 + 30 * quality // 100
     array = np.ascontiguousarray(picture.array)
     return bytes(
         imagecodecs.jpeg2k_encode(array, level=level, codecformat="jp2", reversible=level == 0, numthreads=1)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicomweb.pixels.frame import Undecodable
-from dicomweb.pixels.render.samples import SampleLayout, as_patterns
+from dicomweb.pixels.render.samples import SampleLayout, look_up
 
 
 def render_colour(array: npt.NDArray[Any], layout: SampleLayout, photometric: str) -> npt.NDArray[np.uint8]:
@@ -40,7 +40,7 @@ def to_eight_bits(array: npt.NDArray[Any], layout: SampleLayout) -> npt.NDArray[
     if layout.bits_allocated == 8 and layout.all_bits_used and not layout.signed:
         return np.ascontiguousarray(array, np.uint8)
     if layout.tabular:
-        return np.take(_narrowing(layout), as_patterns(array))
+        return look_up(_narrowing(layout), array)
     if layout.floating:
         parts: npt.NDArray[np.float64] = np.clip(np.nan_to_num(array.astype(np.float64)), 0.0, 1.0)
         return np.floor(parts * 255.0 + 0.5).astype(np.uint8)

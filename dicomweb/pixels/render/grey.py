@@ -19,7 +19,7 @@ import numpy.typing as npt
 from dicomweb.pixels.render.attributes import FrameAttributes, first_number, first_text, item
 from dicomweb.pixels.render.lookup import LookupTable, read_lookup_table
 from dicomweb.pixels.render.modality import Modality, apply_modality, output_range, read_modality
-from dicomweb.pixels.render.samples import SampleLayout, as_patterns
+from dicomweb.pixels.render.samples import SampleLayout, as_patterns, look_up
 from dicomweb.pixels.render.settings import Window
 from dicomweb.pixels.render.voi import Extent, Voi, apply_voi, read_voi
 
@@ -100,7 +100,9 @@ def value_extent(
     array: npt.NDArray[Any], layout: SampleLayout, modality: Modality, *, padding: Extent | None
 ) -> Extent:
     """The lowest and highest modality value in the frame, padding left out unless there is nothing else."""
-    used = _values_in(array, layout)
+    used = None if isinstance(modality, LookupTable) else _ends_of(array, layout)
+    if used is None or (padding is not None and _any_padding(used, padding)):
+        used = _values_in(array, layout)
     if padding is not None:
         kept = used[(used < padding.lowest) | (used > padding.highest)]
         used = kept if kept.size else used
@@ -123,7 +125,7 @@ def read_padding(attributes: FrameAttributes) -> Extent | None:
 def render_grey(array: npt.NDArray[Any], layout: SampleLayout, steps: GreySteps) -> npt.NDArray[np.uint8]:
     """Greys of the screen for an array of samples of any shape."""
     if layout.tabular:
-        return grey_table(layout, steps).take(as_patterns(array))
+        return look_up(grey_table(layout, steps), array)
     greys = np.empty(array.shape, np.uint8)
     rows = max(1, _BLOCK_SAMPLES // max(1, array[0].size)) if array.ndim > 1 else _BLOCK_SAMPLES
     for start in range(0, len(array), rows):
@@ -153,6 +155,20 @@ def _greys(steps: GreySteps, values: npt.NDArray[np.float64]) -> npt.NDArray[np.
     with np.errstate(all="ignore"):
         light = np.nan_to_num(steps.brightness(values), nan=0.0)
     return np.floor(np.clip(light, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+
+
+def _ends_of(array: npt.NDArray[Any], layout: SampleLayout) -> npt.NDArray[np.float64] | None:
+    """The lowest and the highest stored value; None if samples are not values as they are."""
+    if layout.floating or layout.low_bit or not array.size:
+        return None
+    lowest, highest = int(array.min()), int(array.max())
+    if lowest < layout.lowest or highest > layout.highest:
+        return None
+    return np.array([lowest, highest], np.float64)
+
+
+def _any_padding(values: npt.NDArray[np.float64], padding: Extent) -> bool:
+    return bool(((values >= padding.lowest) & (values <= padding.highest)).any())
 
 
 def _values_in(array: npt.NDArray[Any], layout: SampleLayout) -> npt.NDArray[np.float64]:

@@ -16,7 +16,7 @@ from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import Undecodable
 from dicomweb.pixels.render.attributes import BulkValues
 from dicomweb.pixels.render.lookup import Descriptor, raw_values, read_descriptor, read_words
-from dicomweb.pixels.render.samples import SampleLayout, as_patterns
+from dicomweb.pixels.render.samples import SampleLayout, look_up
 
 _DESCRIPTORS = ("00281101", "00281102", "00281103")
 _PLAIN = ("00281201", "00281202", "00281203")
@@ -62,7 +62,7 @@ def apply_palette(array: npt.NDArray[np.generic], layout: SampleLayout, palette:
     """The colours of the samples: (rows, columns, 3) for (rows, columns). Raises Undecodable."""
     if not layout.tabular:
         raise Undecodable(f"a palette is for samples of up to 16 bits, not {layout.bits_allocated}")
-    return np.take(palette_table(layout, palette), as_patterns(array), axis=0)
+    return look_up(palette_table(layout, palette), array)
 
 
 @lru_cache(maxsize=16)

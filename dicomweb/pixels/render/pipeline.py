@@ -21,8 +21,8 @@ from dicomweb.pixels.render.attributes import FRAME_TYPES, BulkValues, FrameAttr
 from dicomweb.pixels.render.colour import render_colour
 from dicomweb.pixels.render.grey import GreySteps, grey_table, read_steps, render_grey, state_steps
 from dicomweb.pixels.render.icc import colour_managed, image_profile
-from dicomweb.pixels.render.palette import Palette, apply_palette, read_palette
-from dicomweb.pixels.render.samples import SampleLayout, as_patterns, read_layout
+from dicomweb.pixels.render.palette import Palette, apply_palette, palette_table, read_palette
+from dicomweb.pixels.render.samples import SampleLayout, look_up, read_layout
 from dicomweb.pixels.render.settings import RenderSettings, Window
 from dicomweb.pixels.render.viewport import (
     flipped,
@@ -146,11 +146,9 @@ def _supplemented(
     array: npt.NDArray[Any], layout: SampleLayout, steps: GreySteps, palette: Palette
 ) -> npt.NDArray[np.uint8]:
     """Colours from the first value on that the palette has; below it greys."""
-    from dicomweb.pixels.render.palette import palette_table
-
     greys = np.repeat(grey_table(layout, steps)[:, np.newaxis], 3, axis=1)
     table = np.where((layout.patterns() >= palette.first)[:, np.newaxis], palette_table(layout, palette), greys)
-    return table.take(as_patterns(array), axis=0)
+    return look_up(table, array)
 
 
 def _with_overlays(

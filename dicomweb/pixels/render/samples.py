@@ -14,6 +14,8 @@ import numpy.typing as npt
 from dicomweb.pixels.frame import DecodedFrame
 from dicomweb.pixels.render.attributes import FrameAttributes
 
+_BLOCK_SAMPLES = 1 << 15
+
 
 @dataclass(frozen=True, slots=True)
 class SampleLayout:
@@ -78,3 +80,17 @@ def as_patterns(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | npt.N
     """The samples as unsigned numbers, to look them up: a view of the same bytes."""
     contiguous = np.ascontiguousarray(array)
     return contiguous.view(np.uint8) if contiguous.dtype.itemsize == 1 else contiguous.view(np.uint16)
+
+
+def look_up(table: npt.NDArray[np.uint8], array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """The entry of every sample of up to 16 bits: shape of `array`, and 3 more for a table of (patterns, 3).
+
+    NumPy widens indexes to 64 bits: in blocks that stay in the processor's cache this is three times as fast.
+    """
+    patterns = as_patterns(array).reshape(-1)
+    found = np.empty((patterns.size, *table.shape[1:]), np.uint8)
+    for start in range(0, patterns.size, _BLOCK_SAMPLES):
+        end = start + _BLOCK_SAMPLES
+        # "clip" only because NumPy buffers the output otherwise: a table has an entry for every pattern
+        np.take(table, patterns[start:end], axis=0, out=found[start:end], mode="clip")
+    return found.reshape(*array.shape, *table.shape[1:])
