@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import Picture
-from dicomweb.pixels.objects import card
+from dicomweb.pixels.objects import card, clinical_document
 from dicomweb.pixels.objects.attributes import bulk_needs, bulk_path, bulk_value, has_value, integer
 from dicomweb.pixels.objects.contract import ANY_PICTURE, Needs, Passage, Portrait, PortraitRequest, Source
-from dicomweb.pixels.render.settings import BadRenderRequest
 
 DOCUMENT = "00420011"
 _LENGTH = "00420015"
@@ -34,16 +33,21 @@ def needs(header: JsonAttributes, wanted: PortraitRequest, media_type: str) -> N
 def portray(
     header: JsonAttributes, source: Source, wanted: PortraitRequest, media_type: str
 ) -> Portrait | Picture:
-    """The stored bytes, or the card."""
+    """The stored bytes, the text of a CDA document, or the card."""
     if media_type == ANY_PICTURE:
         return card.instead(header, wanted, media_type)
-    return Portrait(media_type, document_bytes(header, source, wanted.transfer_syntax))
+    data = document_bytes(header, source, wanted.transfer_syntax)
+    if media_type == "text/html":
+        return Portrait("text/html; charset=utf-8", clinical_document.as_html(data).encode())
+    if media_type == "text/plain":
+        return Portrait("text/plain; charset=utf-8", clinical_document.as_text(data).encode())
+    return Portrait(media_type, data)
 
 
 def document_bytes(header: JsonAttributes, source: Source, transfer_syntax: str) -> bytes:
-    """The document without its padding. Raises BadRenderRequest if there is none."""
+    """The document without its padding. Raises ValueError if there is none."""
     data = bulk_value(header, DOCUMENT, source, transfer_syntax)
     if not data:
-        raise BadRenderRequest("this object holds no document")
+        raise ValueError("this object holds no document")
     length = integer(header, _LENGTH)
     return data[:length] if 0 < length < len(data) else data

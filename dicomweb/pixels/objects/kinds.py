@@ -56,6 +56,7 @@ MPEG2 = Kind("MPEG-2 video", "video", ("video/mpeg", ANY_PICTURE), "video/mpeg")
 MP4 = Kind("MP4 video", "video", ("video/mp4", ANY_PICTURE), "video/mp4")
 ANNOTATIONS = Kind("microscopy annotations", "annotations")
 SPECTRUM = Kind("spectroscopy", "spectrum")
+PALETTE = Kind("colour palette", "palette")
 
 _BY_CLASS = {
     _STORAGE + "66.4": SEGMENTATION,
@@ -65,6 +66,7 @@ _BY_CLASS = {
     _STORAGE + "481.3": CONTOURS,
     _STORAGE + "91.1": ANNOTATIONS,
     _STORAGE + "4.2": SPECTRUM,
+    "1.2.840.10008.5.1.4.39.1": PALETTE,
     _STORAGE + "104.1": PDF,
     _STORAGE + "104.2": CDA,
     _STORAGE + "104.3": STL,

@@ -16,18 +16,17 @@ import numpy.typing as npt
 from dicomweb.encoding.image import image_spec
 from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import Picture
-from dicomweb.pixels.objects.attributes import bulk_needs, bulk_value, integer, items, numbers, text
+from dicomweb.pixels.objects.attributes import integer, items, numbers, text
 from dicomweb.pixels.objects.canvas import BLACK, INK, Canvas, Colour, shortened, text_width
 from dicomweb.pixels.objects.colours import from_cielab, palette_colour
-from dicomweb.pixels.objects.contract import BulkNeed, Needs, PortraitRequest, Source
+from dicomweb.pixels.objects.contract import Needs, PortraitRequest, Source
+from dicomweb.pixels.objects.palette import palette_needs, palette_of
 from dicomweb.pixels.objects.segment_frames import ALL_SEGMENTS, Placed, Plan, Plane, plan_frame, plan_whole
 
 _LEGEND_FROM = 192
 """Pixels of width below which a legend would hide the picture."""
 _SMALLEST = 256
 """Pixels: pictures of the whole object are enlarged by whole numbers up to about this."""
-_LUTS = ("00281201", "00281202", "00281203")
-"""Red, Green, Blue Palette Color Lookup Table Data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,7 @@ class Segment:
 def needs(header: JsonAttributes, wanted: PortraitRequest, media_type: str) -> Needs:
     """The frames of the picture; the palette of a label map in colours."""
     plan = _plan(header, wanted)
-    tables: tuple[BulkNeed, ...] = tuple(bulk_needs(*((header, tag) for tag in _LUTS)))
-    return Needs(tables, tuple(one.number for one in plan.frames))
+    return Needs(palette_needs(header), tuple(one.number for one in plan.frames))
 
 
 def portray(header: JsonAttributes, source: Source, wanted: PortraitRequest, media_type: str) -> Picture:
@@ -159,15 +157,7 @@ def _colour_table(
         table[number] = segments[number].colour if number in segments else palette_colour(number - 1)
     if text(header, "00280004") != "PALETTE COLOR":
         return table
-    descriptor = numbers(header, "00281101")
-    if len(descriptor) != 3:
-        return table
-    first, wide = int(descriptor[1]), descriptor[2] > 8
-    bands = [
-        np.frombuffer(bulk_value(header, tag, source, transfer_syntax), "<u2" if wide else np.uint8)
-        for tag in _LUTS
-    ]
-    count = max(0, min(min(map(len, bands)), len(table) - first))
-    for band, values in enumerate(bands):
-        table[first : first + count, band] = (values[:count] >> 8 if wide else values[:count]).astype(np.uint8)
+    first, colours = palette_of(header, source, transfer_syntax)
+    count = max(0, min(len(colours), len(table) - first))
+    table[first : first + count] = colours[:count]
     return table
