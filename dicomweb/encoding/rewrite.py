@@ -1,9 +1,9 @@
-"""A stored object as a file in another transfer syntax, all but its pixel data, as a stream.
+"""A stored object as a file in another transfer syntax, as a stream, its pixel data left to the caller.
 
     feed(chunk) ─▶ prefix relabelled │ elements before Pixel Data │ None: here they belong │ elements behind
 
-Elements of the top level are replaced on the way, and the tables that say where compressed frames lay are left
-out. What is stored may be in any transfer syntax; what is written is in the coding that the target gives to all but
+Elements of the top level are replaced on the way, and the tables that say where compressed frames lay are left out.
+What is stored may be in any transfer syntax; what is written is in the coding that the target gives to all but
 Pixel Data: Explicit VR Little Endian, without VRs for Implicit, as one deflated stream for Deflated (PS3.5 A.1 to
 A.5). Pixel Data in icons stay as they are.
 
@@ -37,11 +37,13 @@ class Rewriter:
         target: str,
         data_set_offset: int,
         changes: Mapping[int, bytes],
+        without_pixels: bool,
         sop_instance: str = "",
     ) -> None:
         """`data_set` is the header as it is stored, `changes` are encoded elements by tag (empty: left out).
 
-        `sop_instance` is the new SOP Instance UID, empty if the instance stays what it is.
+        `without_pixels` leaves the pixel data to the caller. `sop_instance` is the new SOP Instance UID, empty if
+        the instance stays what it is.
         """
         implicit = target == IMPLICIT_LITTLE
         self._prefix = Prefix(data_set, data_set_offset, target, sop_instance)
@@ -50,8 +52,8 @@ class Rewriter:
             data_set,
             transfer_syntax=EXPLICIT_LITTLE if source == DEFLATED else source,
             offset=data_set_offset,
-            changes={**_TABLES, **changes},
-            without_pixels=True,
+            changes={**_TABLES, **changes} if without_pixels else changes,
+            without_pixels=without_pixels,
             header=implicit_header if implicit else element_header,
         )
         self._deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS) if target == DEFLATED else None
@@ -81,6 +83,11 @@ class Rewriter:
             rest = self._deflater.flush()
             self._given += len(rest)
             yield rest + b"\0" * (self._given % 2)  # PS3.5 A.5: even length
+
+    @property
+    def deflates(self) -> bool:
+        """Whether `pass_through` computes."""
+        return self._deflater is not None
 
     def pass_through(self, piece: bytes) -> bytes:
         """A piece of the data set as it is to be written."""

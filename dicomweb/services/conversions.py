@@ -38,39 +38,49 @@ TARGETS: tuple[str, ...] = (
 """What is offered, the best first among equals: uncompressed, lossless by age (the older the more widely read),
 lossy. Not Explicit VR Big Endian, which is retired and never sent where it is not stored (PS3.18 8.7.3)."""
 
+Kind = tuple[str, ImageSpec | None, str]
+"""Transfer syntax, image and VR of the pixel data: what decides on what can be made of an instance."""
+
 _LONGEST_VALUE = 0xFFFFFFFE
 """Bytes of a value whose length is known (PS3.5 7.1.2)."""
+_HALVED = frozenset(("YBR_FULL_422", "YBR_PARTIAL_422"))
 _SIGHTED = 512
 
 
-def made_of_frames(instance: Instance) -> tuple[str, ...]:
-    """Transfer syntaxes that single frames of the instance can be converted to, the best first.
+def kind_of(instance: Instance) -> Kind:
+    """The kind of the instance."""
+    return instance.transfer_syntax, instance.image, instance.pixel_vr
+
+
+def made_of_frames(kind: Kind) -> tuple[str, ...]:
+    """Transfer syntaxes that single frames of such instances can be converted to, the best first.
 
     Deflated is none: it is said of whole data sets.
     """
-    if instance.image is None or not instance.pixel_vr:
+    stored, image, pixel_vr = kind
+    if image is None or not pixel_vr:
         return ()
-    made = _made_of(_source(instance), replace(instance.image, frames=1), instance.pixel_vr)
+    made = _made_of(_read_as(stored), replace(image, frames=1), pixel_vr)
     return tuple(uid for uid in made if uid != DEFLATED_LITTLE)
 
 
-def made_of_values(instance: Instance) -> tuple[str, ...]:
-    """Those that its pixel data can be converted to: uncompressed only if their length can be written down."""
-    made = made_of_frames(instance)
-    if EXPLICIT_LITTLE in made and native_bytes(instance) > _LONGEST_VALUE:
+def made_of_values(kind: Kind) -> tuple[str, ...]:
+    """Those that their pixel data can be converted to: uncompressed only if their length can be written down."""
+    made, image = made_of_frames(kind), kind[1]
+    if image is not None and native_bytes(image) > _LONGEST_VALUE:
         return tuple(uid for uid in made if transfer_syntax(uid).encapsulated)
     return made
 
 
-def made_of_instance(instance: Instance) -> tuple[str, ...]:
-    """Those that the whole instance can be converted to.
+def made_of_instances(kind: Kind) -> tuple[str, ...]:
+    """Those that whole instances can be converted to.
 
     An instance without pixel data can have any coding of its elements; under the label of a compressed syntax that
     is Explicit VR Little Endian (PS3.5 A.4), so that a study with reports in it can be had in JPEG 2000.
     """
-    if not instance.pixel_vr:
+    if not kind[2]:
         return TARGETS
-    made = made_of_values(instance)
+    made = made_of_values(kind)
     return (*made, DEFLATED_LITTLE) if IMPLICIT_LITTLE in made else made
 
 
@@ -89,16 +99,27 @@ def conversion_of(instance: Instance, target: str) -> Conversion:
     """
     if instance.image is None or not instance.pixel_vr:
         raise UnsupportedSyntax("the instance has no pixel data that could be converted")
-    return conversion_between(_source(instance), instance.image, instance.pixel_vr, target)
+    return conversion_between(_read_as(instance.transfer_syntax), instance.image, instance.pixel_vr, target)
 
 
-def native_bytes(instance: Instance) -> int:
-    """About how many bytes its pixel data have when uncompressed."""
-    image = instance.image
-    if image is None:
-        return 0
-    samples = image.rows * image.columns * image.samples_per_pixel
-    return samples * image.bits_allocated * image.frames // 8
+def is_recoded(instance: Instance, target: str) -> bool:
+    """Whether the pixel data of the instance have to be written anew for that transfer syntax: between native ones
+    they go through with the other elements."""
+    return bool(instance.pixel_vr) and (
+        transfer_syntax(instance.transfer_syntax).encapsulated or transfer_syntax(target).encapsulated
+    )
+
+
+def native_bytes(image: ImageSpec) -> int:
+    """How many bytes the pixel data have when uncompressed, by the attributes."""
+    return native_frame_bits(image) * image.frames // 8
+
+
+def native_frame_bits(image: ImageSpec) -> int:
+    """Bits of an uncompressed frame. Of two pixels side by side, YBR_FULL_422 has one of each chrominance (PS3.3
+    C.7.6.3.1.2)."""
+    halved = image.photometric_interpretation in _HALVED and image.samples_per_pixel == 3
+    return image.rows * image.columns * (2 if halved else image.samples_per_pixel) * image.bits_allocated
 
 
 @lru_cache(maxsize=_SIGHTED)
@@ -114,12 +135,6 @@ def _is_made(source: str, image: ImageSpec, pixel_vr: str, target: str) -> bool:
     return True
 
 
-def _source(instance: Instance) -> str:
-    """The transfer syntax of its frames as they are read: native ones are little endian by then."""
-    stored = instance.transfer_syntax
+def _read_as(stored: str) -> str:
+    """The transfer syntax of frames as they are read: native ones are little endian by then."""
     return stored if transfer_syntax(stored).encapsulated else EXPLICIT_LITTLE
-
-
-def kind_of(instance: Instance) -> tuple[str, ImageSpec | None, str]:
-    """What decides on what can be made of an instance."""
-    return instance.transfer_syntax, instance.image, instance.pixel_vr

@@ -18,13 +18,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dicomweb.model.instance import Instance
-from dicomweb.model.pixel_errors import PixelError
+from dicomweb.model.pixel_errors import PixelError, Undecodable
 from dicomweb.pixels.limits import PixelLimits
 from dicomweb.ports import Archive, Compute, DerivedCache
 from dicomweb.services.byte_cache import ByteCache
-from dicomweb.services.conversions import conversion_of
+from dicomweb.services.conversions import conversion_of, native_frame_bits
 from dicomweb.services.frame_reading import read_frames
-from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG
+from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG, transfer_syntax
 
 if TYPE_CHECKING:
     from dicomweb.pixels.transcode import Conversion
@@ -68,7 +68,7 @@ class FrameConverter:
             data = b"".join([piece async for piece in self._read(instance, (number,))])
             return await self._convert(data, number, conversion)
 
-        if not conversion.changes_bytes:
+        if not _computes(conversion):
             return await make()
         return await self._cache.get_or_make(_key(instance, number, target), make)
 
@@ -78,7 +78,7 @@ class FrameConverter:
             yield await self.one(instance, numbers[0], target)
             return
         conversion = conversion_of(instance, target)
-        if not conversion.changes_bytes:
+        if not _computes(conversion):
             async for data in self._read(instance, numbers):
                 yield data
             return
@@ -109,7 +109,7 @@ class FrameConverter:
             yield data
 
     async def _convert(self, data: bytes, number: int, conversion: Conversion) -> bytes:
-        if not conversion.changes_bytes:
+        if not _computes(conversion):
             return data
         return await self._compute.run(partial(_converted, data, number, conversion, self._limits))
 
@@ -121,13 +121,27 @@ class FrameConverter:
         return max(0, min(self._threads, _AHEAD_BYTES // decoded - 1))
 
 
+def _computes(conversion: Conversion) -> bool:
+    """Whether frames come out other than they went in."""
+    return conversion.changes_bytes or not transfer_syntax(conversion.target).encapsulated
+
+
 def _converted(data: bytes, number: int, conversion: Conversion, limits: PixelLimits) -> bytes:
     from dicomweb.pixels.transcode import convert_frame
 
     try:
-        return convert_frame(data, conversion, limits=limits)
+        frame = convert_frame(data, conversion, limits=limits)
     except PixelError as error:
         raise type(error)(f"frame {number}: {error}") from error
+    return frame if transfer_syntax(conversion.target).encapsulated else _fitted(frame, number, conversion)
+
+
+def _fitted(frame: bytes, number: int, conversion: Conversion) -> bytes:
+    """An uncompressed frame of just the bytes it is to have: a fragment of uncompressed samples may be padded."""
+    expected = -(-native_frame_bits(conversion.spec) // 8)
+    if len(frame) < expected:
+        raise Undecodable(f"frame {number}: {len(frame)} bytes, {expected} expected")
+    return frame[:expected]
 
 
 def _key(instance: Instance, number: int, target: str) -> str:

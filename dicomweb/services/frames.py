@@ -13,7 +13,7 @@ from functools import lru_cache
 from dicomweb.model.instance import Instance
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.conditional import caching, not_modified, see_commits
-from dicomweb.services.conversions import TARGETS, made_of_frames
+from dicomweb.services.conversions import TARGETS, kind_of, made_of_frames
 from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.frame_reading import read_frames
 from dicomweb.services.handler import Handler
@@ -77,7 +77,7 @@ class Frames:
 
     async def _answer(self, request: Request, instance: Instance, numbers: Sequence[int], named: str) -> Answer:
         asked = (*accept_texts(request), instance.transfer_syntax, len(numbers) == 1, self._as_stored)
-        chosen = stored_frames(*asked) or made_frames(*asked, made_of_frames(instance))
+        chosen = stored_frames(*asked) or made_frames(*asked, made_of_frames(kind_of(instance)))
         tag = etag(self._archive.epoch, instance.revision, f"{named} {chosen}", weak=chosen.multipart)
         unchanged = not_modified(request, tag)
         if unchanged is not None:

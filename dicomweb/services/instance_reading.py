@@ -11,29 +11,34 @@ from dicomweb.encoding.reencode import reencoder
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.query import JsonAttributes
 from dicomweb.ports import Archive, Compute
+from dicomweb.services.conversions import Kind, kind_of
+from dicomweb.services.frame_conversion import FrameConverter
+from dicomweb.services.instance_conversion import convert_instance
+from dicomweb.services.stepping import stepwise
 from dicomweb.wire.negotiation import Representation
 
-_STEP_BYTES = 256 << 10
-"""Re-encoded bytes gathered before they are handed on."""
-
-Form = Mapping[str, Representation]
-"""The representation chosen for each transfer syntax that is stored."""
+Form = Mapping[Kind, Representation]
+"""The representation chosen for each kind of instance."""
 
 
 async def read_instances(
-    archive: Archive, compute: Compute, instances: Sequence[Instance], form: Form
+    archive: Archive, compute: Compute, converter: FrameConverter, instances: Sequence[Instance], form: Form
 ) -> AsyncIterator[tuple[Instance, AsyncIterator[bytes]]]:
     """Each instance and its bytes, in order; the bytes of one are to be read before the next.
 
     Headers are fetched only where something must be re-encoded.
     """
-    changed = [instance for instance in instances if not form[instance.transfer_syntax].stored]
+    changed = [instance for instance in instances if not form[kind_of(instance)].stored]
     headers = _one_by_one(archive, changed)
     for instance in instances:
-        if form[instance.transfer_syntax].stored:
+        chosen = form[kind_of(instance)]
+        if chosen.stored:
             yield instance, archive.read(instance)
+            continue
+        header = await anext(headers)
+        if chosen.converted:
+            yield instance, convert_instance(archive, compute, converter, header, chosen.transfer_syntax)
         else:
-            header = await anext(headers)
             yield instance, reencoded(archive, compute, header)
 
 
@@ -52,35 +57,13 @@ async def reencoded(archive: Archive, compute: Compute, header: Header) -> Async
         attributes, transfer_syntax=instance.transfer_syntax, data_set_offset=instance.data_set_offset
     )
     async for chunk in archive.read(instance):
-        async for piece in _steps(compute, partial(_iterate, work.feed, chunk)):
+        async for piece in stepwise(compute, partial(_iterate, work.feed, chunk)):
+            assert piece is not None
             yield piece
-    async for piece in _steps(compute, lambda: iter(work.finish())):
+    async for piece in stepwise(compute, lambda: iter(work.finish())):
+        assert piece is not None
         yield piece
 
 
 def _iterate(feed: Callable[[bytes], Sequence[bytes] | Iterator[bytes]], chunk: bytes) -> Iterator[bytes]:
     return iter(feed(chunk))
-
-
-async def _steps(compute: Compute, begin: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
-    """What `begin` gives, computed off the loop and gathered to chunks of a size worth sending: a deflated chunk
-    may become hundreds of times its size, and headers come in many small pieces."""
-    pieces: Iterator[bytes] | None = None
-
-    def step() -> bytes:
-        nonlocal pieces
-        pieces = begin() if pieces is None else pieces
-        gathered, size = [], 0
-        for piece in pieces:
-            gathered.append(piece)
-            size += len(piece)
-            if size >= _STEP_BYTES:
-                break
-        return b"".join(gathered)
-
-    more = True
-    while more:
-        data = await compute.run(step)
-        more = len(data) >= _STEP_BYTES
-        if data:
-            yield data

@@ -26,22 +26,3 @@ def cut_bits(data: bytes, start: int, bits: int) -> bytes:
         return data[start // 8 : (start + bits) // 8]
     unpacked = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
     return np.packbits(unpacked[start : start + bits], bitorder="little").tobytes()
-
-
-class BitJoiner:
-    """Frames of samples of 1 bit, each from bit 0 on, as one value in which they follow each other bit by bit."""
-
-    def __init__(self) -> None:
-        self._left = np.empty(0, np.uint8)
-
-    def add(self, frame: bytes, bits: int) -> bytes:
-        """The whole bytes that there are now."""
-        own = np.unpackbits(np.frombuffer(frame, np.uint8), count=bits, bitorder="little")
-        joined = np.concatenate((self._left, own))
-        whole = joined.size - joined.size % 8
-        self._left = joined[whole:]
-        return np.packbits(joined[:whole], bitorder="little").tobytes()
-
-    def end(self) -> bytes:
-        """The last bits, filled up with zeros to a byte."""
-        return np.packbits(self._left, bitorder="little").tobytes()

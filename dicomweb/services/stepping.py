@@ -22,7 +22,8 @@ async def stepwise(
     def step() -> tuple[bytes, bool, bool]:
         nonlocal pieces
         pieces = begin() if pieces is None else pieces
-        gathered, size = [], 0
+        gathered: list[bytes] = []
+        size = 0
         for piece in pieces:
             if piece is None:
                 return b"".join(gathered), True, True

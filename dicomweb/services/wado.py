@@ -1,9 +1,10 @@
 """Retrieve instances (PS3.18 10.4.1.1.1): a study, a series or an instance as DICOM files.
 
 As multipart/related with a part an instance, as one application/dicom where there is one instance, or as a zip.
-The stored bytes go out as they are, or as Explicit VR Little Endian where that is asked for or no syntax is named
-and they are native. Everything is checked against the catalog before the first byte; an object that fails midway
-breaks the connection off, so that no client takes a part for the whole.
+The stored bytes go out as they are where that is what the client takes; else they are re-encoded, or their pixel
+data are converted: to what is asked for, or to the default where no syntax is named (see `wire.offers`). All is
+checked against the catalog before the first byte; an object that fails midway breaks the connection off, so that no
+client takes a part for the whole.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.archive_zip import ZipEntry, write_zip
 from dicomweb.services.conditional import caching, not_modified, see_commits, single_part
+from dicomweb.services.conversions import TARGETS, Kind, kind_of, made_of_instances
+from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.handler import Handler
+from dicomweb.services.instance_conversion import converted_bytes
 from dicomweb.services.instance_reading import Form, read_instances
 from dicomweb.services.streams import begun
 from dicomweb.wire.conditional import etag
@@ -31,6 +35,7 @@ from dicomweb.wire.negotiation import (
     Representation,
     accepted_by,
     choose,
+    choose_stored,
 )
 from dicomweb.wire.offers import instance_offers
 from dicomweb.wire.paths import instance_key_of, scope_of
@@ -42,9 +47,19 @@ _HEAD_AND_DATA = 2
 class Retrieval:
     """Studies, series and instances as files."""
 
-    def __init__(self, archive: Archive, compute: Compute) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        compute: Compute,
+        *,
+        converter: FrameConverter | None = None,
+        as_stored: bool = False,
+    ) -> None:
+        """`as_stored` is what clients get that name no transfer syntax (`default_transfer_syntax`)."""
         self._archive = archive
         self._compute = compute
+        self._converter = converter or FrameConverter(archive, compute)
+        self._as_stored = as_stored
 
     def handlers(self) -> Mapping[str, Handler]:
         """By operation."""
@@ -72,8 +87,9 @@ class Retrieval:
     async def _answer(
         self, request: Request, scope: Scope, instances: Sequence[Instance], revision: int
     ) -> Answer:
-        counts = Counter(instance.transfer_syntax for instance in instances)
-        form = choose_form(accepted_by(request), tuple(counts), single_part=len(instances) == 1)
+        counts = Counter(map(kind_of, instances))
+        single = len(instances) == 1
+        form = choose_form(accepted_by(request), tuple(counts), single_part=single, as_stored=self._as_stored)
         packaging = next(iter(form.values()))
         named = " ".join(map(str, form.values()))
         tag = etag(self._archive.epoch, revision, named, weak=packaging.multipart)
@@ -91,19 +107,19 @@ class Retrieval:
         if chosen.stored:
             read = partial(self._archive.read, instance)
             return single_part(request, chosen.content_type, tag, instance.size, read)
-        body = _payloads(self._parts((instance,), {instance.transfer_syntax: chosen}))
+        body = _payloads(self._parts((instance,), {kind_of(instance): chosen}))
         return Answer(200, (("Content-Type", chosen.content_type), *caching(tag)), body)
 
     async def _multipart(
-        self, instances: Sequence[Instance], form: Form, counts: Mapping[str, int], tag: str
+        self, instances: Sequence[Instance], form: Form, counts: Mapping[Kind, int], tag: str
     ) -> Answer:
         boundary = new_boundary()
         # The first head is written like the others and loses its line end: the body begins with the boundary.
-        heads = {stored: part_head(boundary, chosen.content_type) for stored, chosen in form.items()}
+        heads = {kind: part_head(boundary, chosen.content_type) for kind, chosen in form.items()}
         tail = closing(boundary)
         length = None
         if all(chosen.stored for chosen in form.values()):
-            framing = sum(len(heads[stored]) * count for stored, count in counts.items()) - 2
+            framing = sum(len(heads[kind]) * count for kind, count in counts.items()) - 2
             length = framing + sum(instance.size for instance in instances) + len(tail)
         body = await begun(_join(self._parts(instances, form), heads, tail), chunks=_HEAD_AND_DATA)
         return Answer(200, (("Content-Type", related_type(boundary, DICOM)), *caching(tag)), body, length)
@@ -114,35 +130,63 @@ class Retrieval:
             ("Content-Disposition", f'attachment; filename="{scope.instance or scope.series or scope.study}.zip"'),
             *caching(tag),
         )
-        body = write_zip(_entries(self._parts(instances, form)))
+        body = write_zip(_entries(self._parts(instances, form), form))
         return Answer(200, headers, await begun(body, chunks=_HEAD_AND_DATA))
 
     def _parts(
         self, instances: Sequence[Instance], form: Form
     ) -> AsyncIterator[tuple[Instance, AsyncIterator[bytes]]]:
-        return read_instances(self._archive, self._compute, instances, form)
+        return read_instances(self._archive, self._compute, self._converter, instances, form)
 
 
-def choose_form(accepted: Accepted, stored: Sequence[str], *, single_part: bool) -> Form:
-    """For each stored transfer syntax what is sent of it, all in one packaging. Raises NotAcceptable.
+def choose_form(accepted: Accepted, kinds: Sequence[Kind], *, single_part: bool, as_stored: bool = False) -> Form:
+    """For each kind of instance what is sent of it, all in one packaging. Raises NotAcceptable.
 
     Usually each is chosen by itself (PS3.18 8.7.8.1) and all agree. Where they do not, the first packaging in
     which everything can be sent is taken.
     """
-    offers = {syntax: instance_offers(syntax, single_part=single_part) for syntax in stored}
-    form = {syntax: choose(accepted, offers[syntax]) for syntax in stored}
+    offers = _Offers(single_part, as_stored)
+    form = {kind: offers.choose(accepted, kind) for kind in kinds}
     packagings = dict.fromkeys(map(_packaging, form.values()))
     if len(packagings) == 1:
         return form
     for wanted in packagings:
         try:
-            return {
-                syntax: choose(accepted, [offer for offer in offers[syntax] if _packaging(offer) == wanted])
-                for syntax in stored
-            }
+            return {kind: offers.choose(accepted, kind, wanted) for kind in kinds}
         except NotAcceptable:
             continue
-    raise NotAcceptable([offer for syntax in stored for offer in offers[syntax]])
+    raise NotAcceptable([offer for kind in kinds for offer in offers.of(kind)])
+
+
+class _Offers:
+    """What can be sent of the instances of one request."""
+
+    def __init__(self, single_part: bool, as_stored: bool) -> None:
+        self._single_part = single_part
+        self._as_stored = as_stored
+        self._stored: dict[str, tuple[Representation, ...]] = {}
+        """What need not be converted, by transfer syntax."""
+
+    def of(self, kind: Kind) -> tuple[Representation, ...]:
+        """All offers for instances of that kind."""
+        return self._offers(kind[0], made_of_instances(kind))
+
+    def choose(self, accepted: Accepted, kind: Kind, packaging: tuple[str, bool] | None = None) -> Representation:
+        """The offer to send, of those of the packaging if one is given. Raises NotAcceptable."""
+        stored = self._stored.get(kind[0])
+        if stored is None:
+            # taken for one of which anything can be made: then a stored form wins only if it wins in any case
+            stored = tuple(offer for offer in self._offers(kind[0], TARGETS) if not offer.converted)
+            self._stored[kind[0]] = stored
+        chosen = choose_stored(accepted, _of(stored, packaging))
+        return chosen or choose(accepted, _of(self.of(kind), packaging))
+
+    def _offers(self, stored: str, made: Sequence[str]) -> tuple[Representation, ...]:
+        return instance_offers(stored, single_part=self._single_part, made=made, as_stored=self._as_stored)
+
+
+def _of(offers: Sequence[Representation], packaging: tuple[str, bool] | None) -> list[Representation]:
+    return [offer for offer in offers if packaging is None or _packaging(offer) == packaging]
 
 
 def _packaging(chosen: Representation) -> tuple[str, bool]:
@@ -150,11 +194,11 @@ def _packaging(chosen: Representation) -> tuple[str, bool]:
 
 
 async def _join(
-    parts: AsyncIterator[tuple[Instance, AsyncIterator[bytes]]], heads: Mapping[str, bytes], tail: bytes
+    parts: AsyncIterator[tuple[Instance, AsyncIterator[bytes]]], heads: Mapping[Kind, bytes], tail: bytes
 ) -> AsyncIterator[bytes]:
     first = True
     async for instance, chunks in parts:
-        head = heads[instance.transfer_syntax]
+        head = heads[kind_of(instance)]
         yield head[2:] if first else head
         first = False
         async for chunk in chunks:
@@ -168,9 +212,13 @@ async def _payloads(parts: AsyncIterator[tuple[Instance, AsyncIterator[bytes]]])
             yield chunk
 
 
-async def _entries(parts: AsyncIterator[tuple[Instance, AsyncIterator[bytes]]]) -> AsyncIterator[ZipEntry]:
+async def _entries(
+    parts: AsyncIterator[tuple[Instance, AsyncIterator[bytes]]], form: Form
+) -> AsyncIterator[ZipEntry]:
     async for instance, chunks in parts:
-        yield ZipEntry(zip_name(instance.key), instance.size, chunks)
+        chosen = form[kind_of(instance)]
+        size = converted_bytes(instance, chosen.transfer_syntax) if chosen.converted else instance.size
+        yield ZipEntry(zip_name(instance.key), size, chunks)
 
 
 def zip_name(key: InstanceKey) -> str:

@@ -135,7 +135,7 @@ async def test_8_7_3_5_compressed_instances_are_as_stored_under_their_own_label(
     assert (part.content_type, part.data) == (f"application/dicom; transfer-syntax={JPEG_BASELINE}", TILES)
 
 
-@pytest.mark.parametrize("syntax", [JPEG_BASELINE, IMPLICIT_LITTLE, "1.2.840.10008.1.2.4.90", "1.2.3"])
+@pytest.mark.parametrize("syntax", [JPEG_BASELINE, EXPLICIT_BIG, "1.2.840.10008.1.2.4.100", "1.2.3"])
 async def test_8_7_8_a_syntax_named_and_not_available_is_406_with_what_is_offered(
     handlers: Mapping[str, Handler], syntax: str
 ) -> None:
