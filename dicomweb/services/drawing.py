@@ -14,7 +14,8 @@ from functools import partial
 
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey, Scope
-from dicomweb.pixels.frame import Picture, UnsupportedSyntax
+from dicomweb.pixels.frame import Picture, PixelError, UnsupportedSyntax
+from dicomweb.pixels.render.settings import BadRenderRequest
 from dicomweb.ports import Archive, Compute, DerivedCache, NoSuchFrame
 from dicomweb.services.drawing_work import (
     Subject,
@@ -104,32 +105,47 @@ class Drawing:
         Raises NoSuchFrame, PixelError, WebError, Damaged, Unavailable.
         """
         self.check(order, sight)
-        return await self._cache.get_or_make(order.key, partial(self._make, order, sight))
+        try:
+            return await self._cache.get_or_make(order.key, partial(self._make, order, sight))
+        except PixelError as error:
+            raise as_told(error) from error
 
     async def _make(self, order: Order, sight: Sight) -> bytes:
         if sight.special:
             return await self._special(order)
-        if order.animated and order.media in ANIMATIONS and (sight.frames > 1 or order.media == "video/mp4"):
-            numbers = order.frames or tuple(range(1, sight.frames + 1))
-            if len(numbers) > 1 or order.media == "video/mp4":
-                return await self._animation(order, sight, numbers)
-        return await self._frame(order, order.frames[0] if order.frames else sight.representative)
+        numbers = order.frames or tuple(range(1, sight.frames + 1))
+        if order.animated and order.media in ANIMATIONS and len(numbers) > 1:
+            return await self._animation(order, sight, numbers)
+        number = order.frames[0] if order.frames else sight.representative
+        return await self._frame(order, number, sight.frames)
 
-    async def _frame(self, order: Order, number: int) -> bytes:
-        subject = await self._subject(order, number)
-        async for frame in stored_frames(self._archive, self._compute, order.instance, (number,)):
-            try:
-                return await self._compute.run(partial(draw_frame, frame, subject, order.media))
-            except UnsupportedSyntax:
-                if not order.card:
-                    raise
-                card = partial(draw_card, subject.header, order.look, order.instance.transfer_syntax, order.media)
-                return await self._compute.run(card)
-        raise NoSuchFrame(number, 0)
+    async def _frame(self, order: Order, number: int, frames: int) -> bytes:
+        if not frames:
+            return await self._no_frames(order)
+        subject = await self._subject(order, (number,))
+        stored = stored_frames(self._archive, self._compute, order.instance, (number,))
+        (frame,) = [frame async for frame in stored]
+        try:
+            return await self._compute.run(partial(draw_frame, frame, subject, order.media))
+        except UnsupportedSyntax:
+            if not order.card:
+                raise
+            return await self._card(order)
 
-    async def _subject(self, order: Order, number: int) -> Subject:
+    async def _no_frames(self, order: Order) -> bytes:
+        """Of an image whose pixel data are missing, or too short for one frame."""
+        if not order.card:
+            raise WebError(404, "the instance has no frame that could be shown: its pixel data hold none")
+        return await self._card(order)
+
+    async def _card(self, order: Order) -> bytes:
         header = await self._sights.header(order.instance)
-        values = await self._values(order.instance, rendering_uris(header, number))
+        syntax = order.instance.transfer_syntax
+        return await self._compute.run(partial(draw_card, header, order.look, syntax, order.media))
+
+    async def _subject(self, order: Order, numbers: Sequence[int]) -> Subject:
+        header = await self._sights.header(order.instance)
+        values = await self._values(order.instance, rendering_uris(header, numbers))
         if order.state is None:
             return Subject(header, values, order.look)
         from dicomweb.pixels.presentation.gsps import bulk_paths
@@ -148,7 +164,7 @@ class Drawing:
                 f"an animation has at most {self._limits.animation_frames} frames, not {len(numbers)}; "
                 "ask for some of them by /frames/{list}/rendered (setting pixels.animation_frames)",
             )
-        subject = await self._subject(order, numbers[0])
+        subject = await self._subject(order, numbers)
         pictures: list[Picture] = []
         frames = stored_frames(self._archive, self._compute, order.instance, numbers)
         async for batch in _batches(frames):
@@ -222,6 +238,18 @@ class Drawing:
             return next((one for one in among if one.key.instance == sop), None)
         except (IllegalUid, ArchiveError):
             return None
+
+
+def as_told(error: PixelError) -> Exception:
+    """What the client is told of what is wrong with a picture: 400 where the request has no meaning for the image,
+    406 where the presentation state cannot be shown; the others stand in the table of all errors."""
+    from dicomweb.pixels.presentation.model import BadPresentation
+
+    if isinstance(error, BadRenderRequest):
+        return WebError(400, str(error))
+    if isinstance(error, BadPresentation):
+        return WebError(406, str(error))
+    return error
 
 
 async def _batches(frames: AsyncIterator[StoredFrame]) -> AsyncIterator[list[StoredFrame]]:

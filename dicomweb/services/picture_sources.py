@@ -51,12 +51,12 @@ async def stored_frames(
         at += 1
 
 
-def rendering_uris(header: JsonAttributes, number: int) -> list[str]:
-    """BulkDataURIs of the values that decide how frame `number` looks; those of other frames are left out."""
-    return list(dict.fromkeys(_uris(header, number, 0)))
+def rendering_uris(header: JsonAttributes, numbers: Sequence[int]) -> list[str]:
+    """BulkDataURIs of the values that decide how these frames look; those of other frames are left out."""
+    return list(dict.fromkeys(_uris(header, numbers, 0)))
 
 
-def _uris(data_set: Mapping[str, Any], number: int, depth: int) -> Iterator[str]:
+def _uris(data_set: Mapping[str, Any], numbers: Sequence[int], depth: int) -> Iterator[str]:
     for tag, element in data_set.items():
         uri = element.get("BulkDataURI")
         if uri is not None:
@@ -65,9 +65,11 @@ def _uris(data_set: Mapping[str, Any], number: int, depth: int) -> Iterator[str]
         elif element.get("vr") == "SQ" and depth < _DEEPEST:
             items = element.get("Value")
             if isinstance(items, list):
-                for item in items[number - 1 : number] if tag == _FRAME_GROUPS else items:
+                if tag == _FRAME_GROUPS:
+                    items = [items[number - 1] for number in numbers if number <= len(items)]
+                for item in items:
                     if isinstance(item, dict):
-                        yield from _uris(item, number, depth + 1)
+                        yield from _uris(item, numbers, depth + 1)
 
 
 async def bulk_values(

@@ -12,18 +12,24 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from dicomweb.model.instance import Header, Instance
+from dicomweb.model.keys import Scope
 from dicomweb.model.query import JsonAttributes
 from dicomweb.ports import Archive, Compute
 
-_HELD_BYTES = 8 << 20
+_PARSED_BYTES = 8 << 20
 """Bytes of headers, as JSON, that are held parsed; parsed they take several times that."""
-_HELD_SECONDS = 20.0
-"""How long after its last use a header is held."""
+_AHEAD = 64
+"""Headers held that nobody has asked for yet."""
+_TOGETHER = 12
+"""Headers read at once where one is asked for."""
+_HELD_SECONDS = 30.0
+"""How long headers are held at most."""
 _INLINE_BYTES = 64 << 10
 """Up to here a header is parsed on the loop: handing it to a thread would cost as much."""
 _REMEMBERED = 20_000
@@ -55,8 +61,10 @@ class Sights:
     def __init__(self, archive: Archive, compute: Compute) -> None:
         self._archive = archive
         self._compute = compute
-        self._headers: OrderedDict[str, tuple[JsonAttributes, int]] = OrderedDict()
-        self._held = 0
+        self._ahead: OrderedDict[str, Header] = OrderedDict()
+        """Headers of neighbours by version, not parsed yet."""
+        self._parsed: OrderedDict[str, tuple[JsonAttributes, int]] = OrderedDict()
+        self._parsed_bytes = 0
         self._clearing: asyncio.TimerHandle | None = None
         self._sights: dict[str, Sight] = {}
 
@@ -74,37 +82,57 @@ class Sights:
 
     async def header(self, instance: Instance) -> JsonAttributes:
         """The data set of the instance, bulk values by their paths."""
-        return (await self.headers_of((instance,)))[instance.version]
+        held = self._parsed.get(instance.version)
+        if held is not None:
+            self._parsed.move_to_end(instance.version)
+            return held[0]
+        header = self._ahead.pop(instance.version, None) or await self._read(instance)
+        return await self._parse(header)
 
     async def headers_of(self, instances: Sequence[Instance]) -> Mapping[str, JsonAttributes]:
         """The data sets of some instances by version, read together."""
-        found = {one.version: self._headers[one.version][0] for one in instances if one.version in self._headers}
-        for version in found:
-            self._headers.move_to_end(version)
-        missing = [one for one in instances if one.version not in found]
-        if missing:
-            async for batch in self._archive.headers(missing):
-                for header in batch:
-                    found[header.instance.version] = await self._parse(header)
+        found = {}
+        async for batch in self._archive.headers(instances):
+            for header in batch:
+                found[header.instance.version] = await self._parse(header)
         return found
+
+    async def _read(self, instance: Instance) -> Header:
+        """The header, and with it those of the instances that follow in the series: to look up a dozen costs
+        hardly more than to look up one, and who asks for one picture of a series asks for the next."""
+        together = [instance]
+        if instance.image is not None and instance.image.frames == 1:
+            series = await self._archive.find_instances(Scope(instance.key.study, instance.key.series))
+            at = next((n for n, one in enumerate(series) if one.version == instance.version), len(series))
+            following = islice(series, at + 1, at + _TOGETHER)
+            together += [one for one in following if one.version not in self._parsed]
+        headers = [header async for batch in self._archive.headers(together) for header in batch]
+        for header in headers[1:]:
+            if len(header.json) <= _INLINE_BYTES:
+                self._ahead[header.instance.version] = header
+        while len(self._ahead) > _AHEAD:
+            self._ahead.popitem(last=False)
+        return headers[0]
 
     async def _parse(self, header: Header) -> JsonAttributes:
         size = len(header.json)
         parse = partial(orjson.loads, header.json)
         attributes: JsonAttributes = parse() if size <= _INLINE_BYTES else await self._compute.run(parse)
-        if header.instance.version not in self._headers:
-            self._headers[header.instance.version] = attributes, size
-            self._held += size
-        while self._held > _HELD_BYTES and len(self._headers) > 1:
-            self._held -= self._headers.popitem(last=False)[1][1]
-        if self._clearing is not None:
-            self._clearing.cancel()
-        self._clearing = asyncio.get_running_loop().call_later(_HELD_SECONDS, self._clear)
+        if header.instance.version not in self._parsed:
+            self._parsed[header.instance.version] = attributes, size
+            self._parsed_bytes += size
+        while self._parsed_bytes > _PARSED_BYTES and len(self._parsed) > 1:
+            self._parsed_bytes -= self._parsed.popitem(last=False)[1][1]
+        if self._clearing is None:
+            self._clearing = asyncio.get_running_loop().call_later(_HELD_SECONDS, self._clear)
         return attributes
 
     def _clear(self) -> None:
-        self._headers.clear()
-        self._held = 0
+        """Let go of all headers: those in use are read again, every so many seconds one by one."""
+        self._clearing = None
+        self._ahead.clear()
+        self._parsed.clear()
+        self._parsed_bytes = 0
 
 
 def sight_of(header: JsonAttributes, instance: Instance, frames: int) -> Sight:

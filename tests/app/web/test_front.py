@@ -503,9 +503,16 @@ async def test_parameters_that_only_get_past_caches_do_not_reach_the_services() 
         assert list(server.asked[0].query) == [("PatientID", "a_b")]
 
 
-@pytest.mark.parametrize("name", ["rendered", "thumbnail"])
-@pytest.mark.parametrize("path", ["/studies/1.2", "/studies/1.2/series/1.3/instances/1.4/frames/1"])
-async def test_what_is_not_served_yet_says_so(path: str, name: str) -> None:
-    async with serving() as server, server.client.get(f"{server.dicomweb}{path}/{name}") as answer:
-        assert answer.status == 404
-        assert "is not in this version" in (await answer.json())["Message"]
+@pytest.mark.parametrize("path", ["/wado", "/wado/", "/dicom-web/wado", "/dicomweb/wado"])
+async def test_wado_uri_is_at_the_root_of_the_server_and_at_that_of_dicomweb(path: str) -> None:
+    async with serving() as server:
+        async with server.client.get(f"{server.url}{path}?&requestType=WADO&objectUID=1.2") as answer:
+            assert answer.status == 200
+            assert (await answer.text()).endswith("/dicom-web" if "dicomweb" not in path else "/dicomweb")
+        assert list(server.asked[0].query) == [("requestType", "WADO"), ("objectUID", "1.2")]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/wado/x", 404), ("POST", "/wado", 405)])
+async def test_wado_uri_is_one_resource_that_is_got(method: str, path: str, status: int) -> None:
+    async with serving() as server, server.client.request(method, server.url + path) as answer:
+        assert answer.status == status

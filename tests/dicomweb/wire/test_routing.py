@@ -46,7 +46,7 @@ def test_a_slash_at_the_end_is_let_pass_and_two_are_not(route: Route) -> None:
         "/studies/1.2/series//instances",
         "/studies/1.2/no",
         BASE + "/frames/1/2",
-        BASE + "/rendered",
+        BASE + "/rendered/no",
         BASE + "/bulkdata//",
     ],
 )
