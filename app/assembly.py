@@ -33,6 +33,7 @@ from dicomweb.ports import Archive, Compute, DerivedCache
 from dicomweb.services.bulkdata import BulkData
 from dicomweb.services.byte_cache import ByteCache
 from dicomweb.services.capabilities import Capabilities
+from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.frames import Frames
 from dicomweb.services.handler import Handler
 from dicomweb.services.limits import Limits
@@ -210,7 +211,9 @@ def service_handlers(
     limits = service_limits(settings)
     kept = derived or ByteCache(settings.pixels.memory_bytes)
     studio = Studio(archive, compute, kept, picture_limits(settings))
-    retrieval = Retrieval(archive, compute)
+    converter = FrameConverter(archive, compute, kept)
+    as_stored = settings.default_transfer_syntax == "stored"
+    retrieval = Retrieval(archive, compute, converter=converter, as_stored=as_stored)
     services = (
         Search(archive, limits),
         Store(archive, compute, limits),
@@ -222,7 +225,7 @@ def service_handlers(
             compression=settings.web.compression,
         ),
         BulkData(archive, compute),
-        Frames(archive, compute, limits),
+        Frames(archive, compute, limits, converter=converter, as_stored=as_stored),
         Rendered(studio, limits),
         Thumbnails(studio, limits),
         WadoUri(studio, retrieval.retrieve_instance),
