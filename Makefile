@@ -7,14 +7,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STORE ?= ./dicomlake-data
+GALLERY ?= build/gallery
 
-.PHONY: help setup run test lint unit bench clean
+.PHONY: help setup run test lint unit gallery bench clean
 
 help:
 	@echo "make setup   make .venv with dicomlake and what its tests need"
 	@echo "make run     start the archive on $(STORE), with seven small sample studies if it is new"
 	@echo "make test    lint and all tests"
 	@echo "make lint    ruff and mypy"
+	@echo "make gallery a page with the rendered picture of every sample file, in $(GALLERY)"
 	@echo "make bench   how to measure"
 
 setup: $(STAMP)
@@ -40,6 +42,9 @@ lint: setup
 
 unit: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+gallery: setup
+	$(BIN)/python -m tests.gallery $(GALLERY)
 
 bench:
 	@echo "Figures are taken with dwbench, a black-box benchmark for DICOMweb servers. Start an empty archive:"

@@ -18,7 +18,7 @@ from dicomweb.pixels.objects.attributes import number, text
 from dicomweb.pixels.objects.canvas import INK, Canvas, corner_text
 from dicomweb.pixels.objects.colours import colour_wash, wash_table
 from dicomweb.pixels.objects.contract import Needs, PortraitRequest, Source
-from dicomweb.pixels.objects.volumes import affordable_frames, enlarged, finite_range, pixel_shape
+from dicomweb.pixels.objects.volumes import affordable_frames, enlarged, finite_range, pixel_shape, readable_frame
 
 _ISODOSES = (0.2, 0.5, 0.8, 0.95)
 """Parts of the largest dose at which lines are drawn."""
@@ -35,7 +35,8 @@ def portray(header: JsonAttributes, source: Source, wanted: PortraitRequest, med
     """The dose of one frame."""
     frames = affordable_frames(_spec(header), wanted.frame)
     scaling = number(header, "3004000E", 1.0) or 1.0
-    doses = {one: source.frame(one).array * np.float32(scaling) for one in frames}
+    decoded = {one: readable_frame(source, one) for one in frames}
+    doses = {one: found.array * np.float32(scaling) for one, found in decoded.items() if found}
     frame = wanted.frame or max(doses, key=lambda one: float(doses[one].max()))
     low, high = _range(wanted, [*doses.values()])
     parts = np.clip((doses[frame] - low) / (high - low), 0, 1)

@@ -22,6 +22,7 @@ from dicomweb.pixels.objects.colours import from_cielab, palette_colour
 from dicomweb.pixels.objects.contract import Needs, PortraitRequest, Source
 from dicomweb.pixels.objects.palette import palette_needs, palette_of
 from dicomweb.pixels.objects.segment_frames import ALL_SEGMENTS, Placed, Plan, Plane, plan_frame, plan_whole
+from dicomweb.pixels.objects.volumes import readable_frame
 
 _LEGEND_FROM = 192
 """Pixels of width below which a legend would hide the picture."""
@@ -49,8 +50,8 @@ def portray(header: JsonAttributes, source: Source, wanted: PortraitRequest, med
     plan = _plan(header, wanted)
     segments = {one.number: one for one in segments_of(header)}
     colours = _colour_table(header, segments, source, wanted.transfer_syntax)
-    arrays = {one: source.frame(one.number).array for one in plan.frames}
-    shown = _fullest(plan, arrays)
+    arrays = {one: frame.array for one in plan.frames if (frame := readable_frame(source, one.number))}
+    shown = _fullest(arrays)
     full = _full_value(header)
     array, seen = _painted(plan, {one: arrays[one] for one in shown}, colours, full)
     if wanted.frame is None:
@@ -105,13 +106,13 @@ def _full_value(header: JsonAttributes) -> int:
     return max(1, integer(header, "0062000E", 255)) if text(header, "00620001") == "FRACTIONAL" else 1
 
 
-def _fullest(plan: Plan, arrays: dict[Placed, npt.NDArray[np.generic]]) -> list[Placed]:
-    """The frames of the plane on which most pixels belong to segments."""
+def _fullest(arrays: dict[Placed, npt.NDArray[np.generic]]) -> list[Placed]:
+    """The frames of the plane on which most pixels belong to segments. Raises ValueError if there are none."""
     planes: dict[Plane, list[Placed]] = defaultdict(list)
-    for one in plan.frames:
+    for one in arrays:
         planes[one.plane].append(one)
     if len(planes) == 1:
-        return list(plan.frames)
+        return list(arrays)
     filled = {plane: sum(int(np.count_nonzero(arrays[one])) for one in found) for plane, found in planes.items()}
     return planes[max(filled, key=lambda plane: filled[plane])]
 

@@ -10,7 +10,9 @@ from PIL import Image
 
 from dicomweb.model.instance import ImageSpec
 from dicomweb.model.query import JsonAttributes
+from dicomweb.pixels.frame import DecodedFrame
 from dicomweb.pixels.objects.attributes import item, numbers
+from dicomweb.pixels.objects.contract import Source
 
 MOST_SAMPLES = 8_000_000
 MOST_FRAMES = 600
@@ -22,6 +24,14 @@ def affordable_frames(spec: ImageSpec, frame: int | None) -> tuple[int, ...]:
     if spec.frames <= MOST_FRAMES and spec.frames * spec.rows * spec.columns <= MOST_SAMPLES:
         return tuple(range(1, spec.frames + 1))
     return (frame or (spec.frames + 1) // 2,)
+
+
+def readable_frame(source: Source, number: int) -> DecodedFrame | None:
+    """The frame, None if it could not be decoded."""
+    try:
+        return source.frame(number)
+    except KeyError:
+        return None
 
 
 def functional_groups(header: JsonAttributes, frame: int) -> tuple[JsonAttributes, JsonAttributes]:
