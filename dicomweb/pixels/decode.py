@@ -92,6 +92,8 @@ def _decode_codestream(frame: EncodedFrame) -> DecodedFrame:
     stream = _read_header(frame)
     stream.check(frame.spec)
     array = with_sign(_decoded(stream), stream, frame.sample_type)
+    if frame.spec.bits_allocated == 1 and array.max() > 1:
+        raise Undecodable("a codestream of more than 0 and 1, 1 bit a sample is allocated")
     return DecodedFrame(np.ascontiguousarray(array), _photometric(frame.spec, stream.becomes))
 
 
@@ -103,23 +105,23 @@ def _read_header(frame: EncodedFrame) -> Codestream:
 
 
 def _decoded(stream: Codestream) -> Samples:
-    """What the first decoder gives that does not refuse. Raises Undecodable."""
+    """What the decoder gives. Raises Undecodable, MemoryError.
+
+    There is one decoder for each kind: a second one would not do better with what the first refuses, only be less
+    strict about it, and give a wrong picture.
+    """
     shape: tuple[int, ...] = (stream.rows, stream.columns)
     if stream.samples_per_pixel > 1:
         shape = (*shape, stream.samples_per_pixel)
-    first: Exception | None = None
-    for decoder in stream.decoders:
-        try:
-            array = decoder()
-        except MemoryError:
-            raise
-        except Exception as error:  # each codec has error classes of its own, and all of them mean bad data
-            first = first or error
-            continue
-        if array.shape == shape and array.dtype.kind in "iu":
-            return array
-        first = first or Undecodable(f"{array.shape} samples of {array.dtype} came out, {shape} were declared")
-    raise Undecodable(f"a codestream is damaged: {first}") from first
+    try:
+        array = stream.decode()
+    except (MemoryError, PixelError):
+        raise
+    except Exception as error:  # each codec has error classes of its own, and all of them mean bad data
+        raise Undecodable(f"a codestream is damaged: {error}") from error
+    if array.shape != shape or array.dtype.kind not in "iu":
+        raise Undecodable(f"{array.shape} samples of {array.dtype} came out, {shape} were declared")
+    return array
 
 
 def _photometric(spec: ImageSpec, becomes: str) -> str:

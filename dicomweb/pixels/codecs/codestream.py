@@ -52,10 +52,10 @@ class Codestream:
     precision: int
     """Bits of a sample."""
     signed: bool
-    decoders: tuple[Callable[[], Samples], ...]
-    """What can decode it, best first: each gives (rows, columns) or (rows, columns, samples)."""
+    decode: Callable[[], Samples]
+    """Gives (rows, columns) or (rows, columns, samples); what it raises means that the data are damaged."""
     becomes: str = ""
-    """Photometric Interpretation of what the decoders give, empty for that of the data set."""
+    """Photometric Interpretation of what `decode` gives, empty for that of the data set."""
 
     def check(self, spec: ImageSpec) -> None:
         """Raises Undecodable if this is not the image that the attributes describe."""
@@ -76,11 +76,14 @@ def sample_type(spec: ImageSpec, pixel_vr: str) -> np.dtype[Any]:
     """
     if pixel_vr in ("OF", "OD"):
         return np.dtype(np.float32 if pixel_vr == "OF" else np.float64)
-    if spec.bits_allocated == 1:
+    bits = spec.bits_allocated
+    if bits == 1:
         return np.dtype(np.uint8)
-    if spec.bits_allocated not in (8, 16, 32, 64):
-        raise UnsupportedSyntax(f"samples of {spec.bits_allocated} bits allocated")
-    return np.dtype(f"{'i' if spec.pixel_representation == 1 else 'u'}{spec.bits_allocated // 8}")
+    if not 1 < bits <= 16 and bits not in (32, 64):
+        raise UnsupportedSyntax(f"samples of {bits} bits allocated")
+    return np.dtype(
+        f"{'i' if spec.pixel_representation == 1 else 'u'}{bits // 8 if bits > 16 else 1 + (bits > 8)}"
+    )
 
 
 def with_sign(array: Samples, stream: Codestream, wanted: np.dtype[Any]) -> Samples:
@@ -97,4 +100,5 @@ def with_sign(array: Samples, stream: Codestream, wanted: np.dtype[Any]) -> Samp
         unsigned = array.astype(f"u{wanted.itemsize}", copy=False)
         return unsigned.view(wanted) if spare == 0 else (unsigned << spare).view(wanted) >> spare
     modulo: Samples = array.astype(f"i{wanted.itemsize}", copy=False).view(wanted)
-    return modulo & wanted.type((1 << stream.precision) - 1)
+    modulo &= wanted.type((1 << stream.precision) - 1)
+    return modulo

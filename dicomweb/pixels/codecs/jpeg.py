@@ -8,8 +8,8 @@ The kind of coding is told by n of SOFn: 0 baseline, 1 extended, 2 progressive, 
 encoders that turn RGB into YCbCr on their way often leave Photometric Interpretation at RGB: the Adobe segment,
 component names "RGB", the JFIF segment (always YCbCr), chroma stored smaller; only then the attribute.
 
-**End.** Decoders fill up an image that is cut off without a word. Where EOI is missing, the image is decoded twice,
-with different bytes behind its end: if they change it, it was not complete.
+**End.** Decoders fill up an image that is cut off without a word. Where EOI is missing, the image is decoded
+twice, with different bytes behind its end: if they change it, it was not complete.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def read_jpeg(data: bytes, photometric: str) -> Codestream:
         samples_per_pixel=components,
         precision=header.precision,
         signed=False,
-        decoders=(decoder,),
+        decode=decoder,
         becomes=becomes,
     )
 

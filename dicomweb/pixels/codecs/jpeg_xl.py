@@ -38,7 +38,7 @@ def read_jpeg_xl(data: bytes, photometric: str) -> Codestream:
         samples_per_pixel=samples,
         precision=precision,
         signed=False,
-        decoders=(partial(_libjxl, data),),
+        decode=partial(_libjxl, data),
         becomes="RGB" if rgb else "",
     )
 

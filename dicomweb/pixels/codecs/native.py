@@ -25,8 +25,8 @@ def decode_native(frame: EncodedFrame) -> Samples:
     spec, data = frame.spec, frame.data
     if frame.big_endian:
         data = _little(frame)
-    if spec.bits_allocated == 1:
-        return arranged(_bits(data, frame.samples), frame, by_plane=spec.planar_configuration == 1)
+    if spec.bits_allocated % 8:
+        return arranged(_packed(data, frame), frame, by_plane=spec.planar_configuration == 1)
     if _is_halved(frame):
         return _full_resolution(_taken(data, frame, frame.samples // 3 * 2), frame)
     samples = _taken(data, frame, frame.samples)
@@ -70,10 +70,24 @@ def _little(frame: EncodedFrame) -> bytes:
     return byte_swap(frame.data, word)
 
 
-def _bits(data: bytes, count: int) -> Samples:
-    if len(data) != -(-count // 8) and len(data) != -(-count // 16) * 2:
-        raise Undecodable(f"a frame of {len(data)} bytes, {-(-count // 8)} declared")
-    return np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")
+def _packed(data: bytes, frame: EncodedFrame) -> Samples:
+    """Samples that are not whole bytes, one behind the other from bit 0 on (PS3.5 8.1.1).
+
+    Of one bit, or of any number up to 15, which former editions allowed and 12-bit images of that time have.
+    """
+    bits = frame.spec.bits_allocated
+    expected = -(-frame.samples * bits // 8)
+    if not expected <= len(data) <= expected + expected % 2:
+        raise Undecodable(f"a frame of {len(data)} bytes, {expected} declared")
+    unpacked = np.unpackbits(np.frombuffer(data, np.uint8), count=frame.samples * bits, bitorder="little")
+    if bits == 1:
+        return unpacked
+    whole = np.zeros((frame.samples, 16), np.uint8)
+    whole[:, :bits] = unpacked.reshape(-1, bits)
+    if frame.spec.pixel_representation == 1:
+        whole[:, bits:] = whole[:, bits - 1 : bits]
+    words = np.packbits(whole, axis=1, bitorder="little").view("<i2").reshape(-1)
+    return words.astype(frame.sample_type)
 
 
 def _taken(data: bytes, frame: EncodedFrame, count: int) -> Samples:
@@ -86,7 +100,7 @@ def _taken(data: bytes, frame: EncodedFrame, count: int) -> Samples:
 
 
 def _is_halved(frame: EncodedFrame) -> bool:
-    """Whether Cb and Cr lie there for every second pixel only: some say 422 and store every sample all the same."""
+    """Whether Cb and Cr lie there for every second pixel only; some say so and store every sample."""
     spec = frame.spec
     if spec.samples_per_pixel != 3 or len(frame.data) >= frame.decoded_bytes:
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -33,9 +33,8 @@ def decode_rle(frame: EncodedFrame) -> Samples:
     packed = _unpacked(frame.data, segments, np.dtype(f"<u{size}"), count)
     if bits:
         packed = np.unpackbits(packed, count=frame.samples, bitorder="little")
-    return arranged(packed.view(frame.sample_type.newbyteorder("<")), frame, by_plane=True).astype(
-        frame.sample_type, copy=False
-    )
+    samples = packed.view(frame.sample_type.newbyteorder("<")).astype(frame.sample_type, copy=False)
+    return arranged(samples, frame, by_plane=False)
 
 
 def _segments(data: bytes, expected: int) -> list[tuple[int, int]]:
@@ -52,30 +51,37 @@ def _segments(data: bytes, expected: int) -> list[tuple[int, int]]:
 
 
 def _unpacked(data: bytes, segments: list[tuple[int, int]], kind: np.dtype[Any], count: int) -> Samples:
-    """`count` little endian samples of all planes, one plane behind the other."""
+    """`count` little endian samples, those of a pixel side by side.
+
+    Segment by segment: whether each of them is complete can only be seen so.
+    """
+    size = kind.itemsize
+    samples = len(segments) // size
+    pixels = count // samples
+    if len(segments) == 1:
+        return _segment(data[segments[0][0] : segments[0][1]], pixels).view(kind)
+    out = np.empty((pixels, samples, size), np.uint8)
+    for number, (start, end) in enumerate(segments):
+        out[:, number // size, size - 1 - number % size] = _segment(data[start:end], pixels)
+    return out.reshape(-1).view(kind)
+
+
+def _segment(segment: bytes, expected: int) -> Samples:
+    """The first `expected` bytes of a segment; padding behind them is left aside. Raises Undecodable."""
     import imagecodecs
 
-    out = np.empty(count, kind)
     try:
-        imagecodecs.dicomrle_decode(data, kind, out=memoryview(out.view(np.uint8)))
-    except (RuntimeError, ValueError):
-        # refused also for bytes too many behind a segment, which are harmless: padding to more than even length
-        return _unpacked_singly(data, segments, kind, count)
-    return out
+        unpacked = imagecodecs.packbits_decode(segment)
+    except RuntimeError:
+        # refused also for a run that is cut off behind the last byte that matters
+        unpacked = _packbits(segment, expected)
+    if len(unpacked) < expected:
+        raise Undecodable(f"an RLE segment of {len(unpacked)} bytes, {expected} declared")
+    return np.frombuffer(unpacked, np.uint8, expected)
 
 
-def _unpacked_singly(data: bytes, segments: list[tuple[int, int]], kind: np.dtype[Any], count: int) -> Samples:
-    size = kind.itemsize
-    pixels = count // (len(segments) // size)
-    out = np.empty((len(segments) // size, pixels, size), np.uint8)
-    for number, (start, end) in enumerate(segments):
-        plane = _packbits(data[start:end], pixels)
-        out[number // size, :, size - 1 - number % size] = plane
-    return cast(Samples, out.reshape(-1).view(kind))
-
-
-def _packbits(segment: bytes, expected: int) -> Samples:
-    """The first `expected` bytes of a segment, byte runs taken apart as PS3.5 G.3.2 says."""
+def _packbits(segment: bytes, expected: int) -> bytes:
+    """Up to `expected` bytes, or some more: runs taken apart as PS3.5 G.3.2 says."""
     out = bytearray()
     at = 0
     while len(out) < expected and at + 1 < len(segment):
@@ -87,6 +93,4 @@ def _packbits(segment: bytes, expected: int) -> Samples:
             if control > 128:
                 out += segment[at + 1 : at + 2] * (257 - control)
             at += 2 if control > 128 else 1
-    if len(out) < expected:
-        raise Undecodable(f"an RLE segment of {len(out)} bytes, {expected} declared")
-    return np.frombuffer(bytes(out[:expected]), np.uint8)
+    return bytes(out)
