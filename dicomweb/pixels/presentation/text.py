@@ -59,6 +59,7 @@ def _latin(char: str) -> str:
     if plain.lower() in _ALPHABETS:
         letters = _ALPHABETS[plain.lower()]
         return letters if plain.islower() else letters.capitalize()
+    plain = plain.replace("\u2044", "/")
     if plain.isascii():
         return plain
     name = unicodedata.name(char, "")

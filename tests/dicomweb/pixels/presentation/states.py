@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,51 @@ def state_of(data_set: Dataset) -> Presentation:
 def resize(picture: Picture, rows: int, columns: int) -> Picture:
     """Scales a picture to that size."""
     return np.array(Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR))
+
+
+def graphic(kind: str, data: Iterable[float], **attributes: Any) -> Dataset:
+    """A graphic object of columns and rows in turn, in pixels."""
+    numbers = [float(number) for number in data]
+    return item(
+        **{
+            "GraphicAnnotationUnits": "PIXEL",
+            "GraphicDimensions": 2,
+            "NumberOfGraphicPoints": len(numbers) // 2,
+            "GraphicData": numbers,
+            "GraphicType": kind,
+            "GraphicFilled": "N",
+            **attributes,
+        }
+    )
+
+
+def text(
+    value: str, *, box: tuple[float, ...] = (), anchor: tuple[float, ...] = (), units: str = "PIXEL",
+    **attributes: Any,
+) -> Dataset:  # fmt: skip
+    """A text object in a box (left, top, right, bottom), or beside a point (column, row)."""
+    made = item(UnformattedTextValue=value)
+    if box:
+        made.BoundingBoxAnnotationUnits = units
+        made.BoundingBoxTopLeftHandCorner = [float(number) for number in box[:2]]
+        made.BoundingBoxBottomRightHandCorner = [float(number) for number in box[2:]]
+        made.BoundingBoxTextHorizontalJustification = "LEFT"
+    if anchor:
+        made.AnchorPointAnnotationUnits = units
+        made.AnchorPoint = [float(number) for number in anchor]
+        made.AnchorPointVisibility = "N"
+    for keyword, attribute in attributes.items():
+        setattr(made, keyword, attribute)
+    return made
+
+
+def annotation(*objects: Dataset, layer: str = "A", **attributes: Any) -> Dataset:
+    """An item of the Graphic Annotation Sequence of graphics and texts."""
+    made = item(GraphicLayer=layer, **attributes)
+    graphics = [each for each in objects if "GraphicType" in each]
+    texts = [each for each in objects if "UnformattedTextValue" in each]
+    if graphics:
+        made.GraphicObjectSequence = graphics
+    if texts:
+        made.TextObjectSequence = texts
+    return made
