@@ -42,7 +42,7 @@ def read_value(
         return _turned(compute, archive.bulk(instance, path), word)
     start = span.start - span.start % word
     whole = ByteRange(start, min(span.end + -span.end % word, length))
-    return _cut(_turned(compute, archive.bulk(instance, path, whole), word), span.start - start, span.length)
+    return cut(_turned(compute, archive.bulk(instance, path, whole), word), span.start - start, span.length)
 
 
 async def _turned(compute: Compute, chunks: AsyncIterator[bytes], word: int) -> AsyncIterator[bytes]:
@@ -57,7 +57,7 @@ async def _turned(compute: Compute, chunks: AsyncIterator[bytes], word: int) -> 
         yield held
 
 
-async def _cut(chunks: AsyncIterator[bytes], skip: int, take: int) -> AsyncIterator[bytes]:
+async def cut(chunks: AsyncIterator[bytes], skip: int, take: int) -> AsyncIterator[bytes]:
     """`take` bytes behind the first `skip` ones."""
     async for chunk in chunks:
         piece = chunk[skip : skip + take]

@@ -12,8 +12,9 @@ from functools import lru_cache
 
 from dicomweb.model.instance import Instance
 from dicomweb.ports import Archive, Compute
+from dicomweb.services.choosing import likely
 from dicomweb.services.conditional import caching, not_modified, see_commits
-from dicomweb.services.conversions import TARGETS, kind_of, made_of_frames
+from dicomweb.services.conversions import kind_of, made_of_frames
 from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.frame_reading import read_frames
 from dicomweb.services.handler import Handler
@@ -22,14 +23,12 @@ from dicomweb.wire.byte_ranges import asked_span, content_range
 from dicomweb.wire.conditional import etag
 from dicomweb.wire.exchange import Answer, Request, WebError
 from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
-from dicomweb.wire.negotiation import Representation, accept_texts, choose, choose_stored, parse_accepted
-from dicomweb.wire.offers import frame_offers
+from dicomweb.wire.negotiation import Offers, Representation, accept_texts, choose, parse_accepted
+from dicomweb.wire.offers import Made, frame_offers
 from dicomweb.wire.paths import instance_key_of
 
 _GATHERED_BYTES = 8 << 20
 """Up to here several frames are read before the answer begins, which then has a Content-Length."""
-_ANYTHING = TARGETS
-"""Assumed to be made where it is not known yet: then a stored form wins only if it wins in any case."""
 _NUMBER_DIGITS = 10
 """Longer numbers are beyond any instance (Number of Frames is an IS of at most 2^31 - 1)."""
 
@@ -96,9 +95,11 @@ def stored_frames(
     parameter: str, header: str, stored: str, single: bool, as_stored: bool
 ) -> Representation | None:
     """The stored form, if it is what is to be sent for the two Accept texts whatever else could be made."""
-    offers = frame_offers(stored, single_part=single, made=_ANYTHING, as_stored=as_stored)
-    offers = tuple(offer for offer in offers if not offer.converted)
-    return choose_stored(parse_accepted(parameter, header), offers)
+
+    def offers(made: Made) -> Offers:
+        return frame_offers(stored, single_part=single, made=made, as_stored=as_stored)
+
+    return likely(parse_accepted(parameter, header), offers)
 
 
 @lru_cache(maxsize=512)

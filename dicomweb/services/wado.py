@@ -3,8 +3,8 @@
 As multipart/related with a part an instance, as one application/dicom where there is one instance, or as a zip.
 The stored bytes go out as they are where that is what the client takes; else they are re-encoded, or their pixel
 data are converted: to what is asked for, or to the default where no syntax is named (see `wire.offers`). All is
-checked against the catalog before the first byte; an object that fails midway breaks the connection off, so that no
-client takes a part for the whole.
+checked against the catalog before the first byte; an object that fails midway breaks the connection off, so that
+no client takes a part for the whole.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.archive_zip import ZipEntry, write_zip
+from dicomweb.services.choosing import choose_lazily
 from dicomweb.services.conditional import caching, not_modified, see_commits, single_part
-from dicomweb.services.conversions import TARGETS, Kind, kind_of, made_of_instances
+from dicomweb.services.conversions import Kind, kind_of, made_of_instances
 from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.handler import Handler
 from dicomweb.services.instance_conversion import converted_bytes
@@ -32,12 +33,11 @@ from dicomweb.wire.negotiation import (
     ZIP,
     Accepted,
     NotAcceptable,
+    Offers,
     Representation,
     accepted_by,
-    choose,
-    choose_stored,
 )
-from dicomweb.wire.offers import instance_offers
+from dicomweb.wire.offers import Made, instance_offers
 from dicomweb.wire.paths import instance_key_of, scope_of
 
 _HEAD_AND_DATA = 2
@@ -145,48 +145,25 @@ def choose_form(accepted: Accepted, kinds: Sequence[Kind], *, single_part: bool,
     Usually each is chosen by itself (PS3.18 8.7.8.1) and all agree. Where they do not, the first packaging in
     which everything can be sent is taken.
     """
-    offers = _Offers(single_part, as_stored)
-    form = {kind: offers.choose(accepted, kind) for kind in kinds}
+
+    def pick(kind: Kind, wanted: tuple[str, bool] | None = None) -> Representation:
+        def offers(made: Made) -> Offers:
+            found = instance_offers(kind[0], single_part=single_part, made=made, as_stored=as_stored)
+            return [offer for offer in found if wanted is None or _packaging(offer) == wanted]
+
+        return choose_lazily(accepted, offers, partial(made_of_instances, kind))
+
+    form = {kind: pick(kind) for kind in kinds}
     packagings = dict.fromkeys(map(_packaging, form.values()))
     if len(packagings) == 1:
         return form
+    refused: list[Representation] = []
     for wanted in packagings:
         try:
-            return {kind: offers.choose(accepted, kind, wanted) for kind in kinds}
-        except NotAcceptable:
-            continue
-    raise NotAcceptable([offer for kind in kinds for offer in offers.of(kind)])
-
-
-class _Offers:
-    """What can be sent of the instances of one request."""
-
-    def __init__(self, single_part: bool, as_stored: bool) -> None:
-        self._single_part = single_part
-        self._as_stored = as_stored
-        self._stored: dict[str, tuple[Representation, ...]] = {}
-        """What need not be converted, by transfer syntax."""
-
-    def of(self, kind: Kind) -> tuple[Representation, ...]:
-        """All offers for instances of that kind."""
-        return self._offers(kind[0], made_of_instances(kind))
-
-    def choose(self, accepted: Accepted, kind: Kind, packaging: tuple[str, bool] | None = None) -> Representation:
-        """The offer to send, of those of the packaging if one is given. Raises NotAcceptable."""
-        stored = self._stored.get(kind[0])
-        if stored is None:
-            # taken for one of which anything can be made: then a stored form wins only if it wins in any case
-            stored = tuple(offer for offer in self._offers(kind[0], TARGETS) if not offer.converted)
-            self._stored[kind[0]] = stored
-        chosen = choose_stored(accepted, _of(stored, packaging))
-        return chosen or choose(accepted, _of(self.of(kind), packaging))
-
-    def _offers(self, stored: str, made: Sequence[str]) -> tuple[Representation, ...]:
-        return instance_offers(stored, single_part=self._single_part, made=made, as_stored=self._as_stored)
-
-
-def _of(offers: Sequence[Representation], packaging: tuple[str, bool] | None) -> list[Representation]:
-    return [offer for offer in offers if packaging is None or _packaging(offer) == packaging]
+            return {kind: pick(kind, wanted) for kind in kinds}
+        except NotAcceptable as error:
+            refused += error.offers
+    raise NotAcceptable(refused)
 
 
 def _packaging(chosen: Representation) -> tuple[str, bool]:
