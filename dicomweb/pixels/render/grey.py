@@ -26,7 +26,11 @@ from dicomweb.pixels.render.voi import Extent, Voi, apply_voi, read_voi
 PRESENTATION_LUT_SEQUENCE, PRESENTATION_LUT_SHAPE = "20500010", "20500020"
 PADDING_VALUE, PADDING_RANGE_LIMIT = "00280120", "00280121"
 
+LOSSY = "00282110"
+
 _BLOCK_SAMPLES = 1 << 18
+_LOSSY_PADDING_PART = 1 / 128
+"""Of the extent of a frame: so far lossy compression is taken to have moved padding away from its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,12 @@ def automatic_extent(
         and not isinstance(modality, LookupTable)
     ):
         return _reach(modality, layout)
-    return value_extent(array, layout, modality, padding=read_padding(attributes))
+    padding = read_padding(attributes)
+    if padding is not None and first_text(attributes.data_set, LOSSY) == "01":
+        stored = _values_in(array, layout)
+        moved = float(np.ptp(stored)) * _LOSSY_PADDING_PART if stored.size else 0.0
+        padding = Extent(padding.lowest - moved, padding.highest + moved)
+    return value_extent(array, layout, modality, padding=padding)
 
 
 def value_extent(
