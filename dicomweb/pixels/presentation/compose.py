@@ -48,12 +48,12 @@ from dicomweb.pixels.presentation.spatial import (
     area_aspect,
     crop_of,
     magnification_of,
-    pixel_aspect,
     place,
     plan_placement,
 )
 from dicomweb.pixels.presentation.text import text_size
-from dicomweb.pixels.render.attributes import first_text
+from dicomweb.pixels.render.attributes import FrameAttributes, first_text
+from dicomweb.pixels.render.viewport import pixel_aspect
 
 _SOP_INSTANCE = "00080018"
 _MOST_DASHED = 200
@@ -78,7 +78,7 @@ def plan_picture(
     return plan_placement(
         crop if crop is not None else crop_of(area, rows, columns),
         presentation.orientation,
-        aspect=area_aspect(area) if area is not None else pixel_aspect(header),
+        aspect=area_aspect(area) if area is not None else _aspect(header, number),
         magnification=magnification_of(area),
         width=width,
         height=height,
@@ -100,7 +100,7 @@ def present(
     Raises BadPresentation if a bitmap shutter names an overlay that the state does not have.
     """
     sop_instance = first_text(header, _SOP_INSTANCE)
-    shown = shut(picture, presentation.shutters, presentation.planes, aspect=pixel_aspect(header))
+    shown = shut(picture, presentation.shutters, presentation.planes, aspect=_aspect(header, number))
     canvas = Canvas(place(shown, placement, resize))
     planes = _active_planes(header, number, presentation, samples, bulk)
     annotations = [each for each in presentation.annotations if each.covers(sop_instance, number)]
@@ -111,6 +111,10 @@ def present(
         own = [each for each in annotations if each.layer == layer.name]
         _draw_annotations(canvas, own, layer.colour, placement)
     return canvas.picture
+
+
+def _aspect(header: JsonAttributes, number: int) -> float:
+    return pixel_aspect(FrameAttributes(header, number))
 
 
 def _active_planes(

@@ -16,15 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import TooLarge
 from dicomweb.pixels.presentation.model import DisplayedArea, Orientation, Points, SizeMode, Units
-from dicomweb.pixels.render.attributes import numbers_of
 
 Resize = Callable[[npt.NDArray[np.uint8], int, int], npt.NDArray[np.uint8]]
 """Scales a picture (rows, columns) or (rows, columns, 3) to that many rows and columns."""
-
-_ASPECT_RATIO, _PIXEL_SPACING, _IMAGER_SPACING = "00280034", "00280030", "00181164"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +70,6 @@ class Placement:
             if self.orientation.flip:
                 across = 1 - across
         return np.stack((across * self.columns, down * self.rows), axis=1)
-
-
-def pixel_aspect(header: JsonAttributes) -> float:
-    """Height of a pixel by its width as the image tells it (PS3.3 C.7.6.3.1.7); 1 where it does not."""
-    for tag in (_ASPECT_RATIO, _PIXEL_SPACING, _IMAGER_SPACING):
-        numbers = numbers_of(header, tag)
-        if len(numbers) >= 2 and min(numbers[:2]) > 0:
-            return _bounded(numbers[0] / numbers[1])
-    return 1.0
 
 
 def area_aspect(area: DisplayedArea) -> float:

@@ -1,9 +1,9 @@
 """Whole presentation states on whole frames, and against what DCMTK makes of them.
 
-DCMTK's dcmp2pgm applies modality, VOI and presentation LUT, rotation and flip. It is not compared for what it leaves
-out: the displayed area (it shows the whole image), overlays, shutters and annotations (its viewer draws them), VOI
-LUT Function SIGMOID (it shows such a window as a linear one). Of a window it makes whole entries of the presentation
-LUT by cutting, here they are rounded: where the table is steep its steps count more than once.
+DCMTK's dcmp2pgm applies modality, VOI and presentation LUT, rotation and flip. It is not compared for what it
+leaves out: the displayed area (it shows the whole image), overlays, shutters and annotations (its viewer draws
+them), VOI LUT Function SIGMOID (it shows such a window as a linear one). It finds entries of the presentation LUT
+by cutting, here they are rounded: where a table is steep its steps count more than once.
 """
 
 from __future__ import annotations

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from dicomweb.encoding.image import image_spec
+from dicomweb.pixels.frame import DecodedFrame
 from dicomweb.pixels.presentation.overlays import draw_overlays, outline, overlay_paths, read_overlays
 from dicomweb.pixels.presentation.planes import OverlayPlane
+from dicomweb.pixels.render.pipeline import render_frame
+from dicomweb.pixels.render.settings import RenderSettings
 from tests.build.samples import SAMPLES
 from tests.dicomweb.pixels.presentation.states import add_overlay, make_image, read, read_file
 
@@ -183,3 +192,30 @@ def test_planes_of_real_files_in_pixel_data_and_in_elements_of_their_own() -> No
         (0x6004, 603),
         (0x6006, 606),
     ]
+
+
+@pytest.mark.skipif(SAMPLES is None or shutil.which("dcmj2pnm") is None, reason="no sample data, or no DCMTK")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("objects/pr/weasis-dicom-tools--overlay.dcm", ["+Wm"]),
+        ("modalities/dcm4che--ovly_p01.dcm", ["+Wm"]),
+        ("modalities/pydicom--examples_overlay.dcm", ["+Wi", "1"]),
+    ],
+)
+def test_pictures_of_real_files_with_overlays_are_those_of_dcmtk(
+    name: str, options: list[str], tmp_path: Path
+) -> None:
+    assert SAMPLES is not None
+    header, bulk = read_file((SAMPLES / name).read_bytes())
+    spec = image_spec(header)
+    assert spec is not None
+    samples = np.frombuffer(bulk["7FE00010"], "<u2")[: spec.rows * spec.columns].reshape(spec.rows, spec.columns)
+
+    mine = render_frame(
+        DecodedFrame(samples, "MONOCHROME2"), header, 1, RenderSettings(), lut_values=bulk
+    ).array.astype(int)
+
+    subprocess.run(["dcmj2pnm", *options, str(SAMPLES / name), "out.pgm"], cwd=tmp_path, check=True)
+    theirs = np.array(Image.open(tmp_path / "out.pgm"))
+    assert np.abs(mine - theirs).max() <= 1
