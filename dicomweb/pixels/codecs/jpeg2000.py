@@ -1,13 +1,14 @@
 """JPEG 2000 and HTJ2K (ISO/IEC 15444-1, -2, -15; PS3.5 A.4.4, 8.2.4, 8.2.14).
 
-    FF4F SOC | FF51 SIZ | ... FF52 COD ... | FF90 SOT, tile-part | SOT, tile-part | ... | FFD9 EOC
+    FF4F SOC | FF51 SIZ | ... FF52 COD, FF50 CAP ... | FF90 SOT, tile-part | SOT, tile-part | ... | FFD9 EOC
 
 The standard wants a bare codestream; some devices send a JP2 file, whose boxes are left aside: what they say of
 colour is said by the data set. The tile-parts are counted before decoding, because a codestream that is cut off
 would decode to a picture that is blurred in part.
 
-OpenJPEG does both kinds. OpenJPH takes half the time for HTJ2K, but as imagecodecs binds it, it gives unwritten
-memory for damaged code-blocks without a word, and does not return from a tile grid that begins inside the image.
+OpenJPEG does both kinds. OpenJPH takes half the time for HTJ2K, but as imagecodecs binds it, it leaves memory
+unwritten for damaged code-blocks without a word, and does not return from tiles that begin inside the image.
+So it is left to samples that OpenJPEG cannot do, and there it has to say the same twice.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ import struct
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from dicomweb.pixels.codecs.codestream import Codestream, Samples
 from dicomweb.pixels.frame import Undecodable, UnsupportedSyntax
 
 _SIZ = struct.Struct(">HHLLLLLLLLH")
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 _SOC, _EOC = b"\xff\x4f", b"\xff\xd9"
-_SIZ_MARKER, _COD, _SOT = 0xFF51, 0xFF52, 0xFF90
+_CAP, _SIZ_MARKER, _COD, _SOT = 0xFF50, 0xFF51, 0xFF52, 0xFF90
 _LEAST_TILE_PART = 14
 """SOT and SOD of a tile-part without packets."""
 _MOST_BITS = 24
 """Of a sample: with more OpenJPEG is no longer exact."""
+_MOST_BITS_HIGH_THROUGHPUT = 32
 _MOST_LAYERS = 4096
 """Of a quality-layered codestream; more would only make decoders slow."""
 
@@ -44,17 +48,16 @@ def read_jpeg2000(data: bytes, photometric: str) -> Codestream:
         complete = _completed(data, header)
     except (struct.error, IndexError) as error:
         raise Undecodable("the header of a JPEG 2000 codestream is cut off") from error
-    if header.precision > _MOST_BITS:
-        raise UnsupportedSyntax(
-            f"JPEG 2000 of {header.precision} bits a sample, up to {_MOST_BITS} can be decoded"
-        )
+    if header.precision > (_MOST_BITS_HIGH_THROUGHPUT if header.high_throughput else _MOST_BITS):
+        raise UnsupportedSyntax(f"JPEG 2000 of {header.precision} bits a sample")
+    deep = header.precision > _MOST_BITS
     return Codestream(
         rows=header.rows,
         columns=header.columns,
         samples_per_pixel=header.components,
         precision=header.precision,
         signed=header.signed,
-        decode=partial(_openjpeg, complete),
+        decode=partial(_openjph, complete, header) if deep else partial(_openjpeg, complete),
     )
 
 
@@ -66,6 +69,7 @@ class _Header:
     precision: int
     signed: bool
     tiles: int
+    high_throughput: bool
     end: int
     """Offset of the first SOT."""
 
@@ -91,7 +95,7 @@ def _bare(data: bytes) -> bytes:
 def _main_header(data: bytes) -> _Header:
     if data[:2] != _SOC:
         raise Undecodable("not a JPEG 2000 codestream")
-    at, size = 2, None
+    at, size, high_throughput = 2, None, False
     while True:
         marker, length = struct.unpack_from(">HH", data, at)
         if marker == _SOT:
@@ -100,15 +104,17 @@ def _main_header(data: bytes) -> _Header:
             raise Undecodable(f"a JPEG 2000 main header with {marker:04X} where a marker was expected")
         if marker == _SIZ_MARKER:
             size = data[at + 2 : at + 2 + length]
+        elif marker == _CAP:
+            high_throughput = True
         elif marker == _COD and struct.unpack_from(">H", data, at + 6)[0] > _MOST_LAYERS:
             raise Undecodable("a JPEG 2000 codestream of absurdly many layers")
         at += 2 + length
     if size is None:
         raise Undecodable("a JPEG 2000 codestream without SIZ")
-    return _sized(size, end=at)
+    return _sized(size, high_throughput=high_throughput, end=at)
 
 
-def _sized(size: bytes, *, end: int) -> _Header:
+def _sized(size: bytes, *, high_throughput: bool, end: int) -> _Header:
     """The SIZ segment (A.5.1): image and tile grid, then depth and sub-sampling of each component."""
     _, _, right, bottom, left, top, tile_width, tile_height, tile_left, tile_top, count = _SIZ.unpack_from(size)
     components = [size[_SIZ.size + 3 * n : _SIZ.size + 3 * n + 3] for n in range(count)]
@@ -117,8 +123,10 @@ def _sized(size: bytes, *, end: int) -> _Header:
     if any(component != components[0] for component in components):
         raise Undecodable("the components of a JPEG 2000 codestream differ in size or depth")
     depth, across, down = components[0]
-    if (across, down) != (1, 1) or not tile_width or not tile_height or right <= left or bottom <= top:
+    if (across, down) != (1, 1) or right <= left or bottom <= top:
         raise Undecodable("a JPEG 2000 codestream of sub-sampled components or without size")
+    if not (tile_left <= left < tile_left + tile_width and tile_top <= top < tile_top + tile_height):
+        raise Undecodable("a JPEG 2000 codestream whose first tile does not hold its first sample")
     tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
     return _Header(
         rows=bottom - top,
@@ -127,6 +135,7 @@ def _sized(size: bytes, *, end: int) -> _Header:
         precision=(depth & 0x7F) + 1,
         signed=bool(depth & 0x80),
         tiles=tiles,
+        high_throughput=high_throughput,
         end=end,
     )
 
@@ -150,6 +159,18 @@ def _completed(data: bytes, header: _Header) -> bytes:
     if at > len(data) or len(seen) != header.tiles:
         raise Undecodable(f"a JPEG 2000 codestream is cut off: {len(seen)} of {header.tiles} tiles")
     return data if data[at : at + 2] == _EOC else data[:at] + _EOC
+
+
+def _openjph(data: bytes, header: _Header) -> Samples:
+    """What comes out over two different fillings, which only shows if something was left unwritten."""
+    import imagecodecs
+
+    shape = (header.rows, header.columns) + ((header.components,) if header.components > 1 else ())
+    kind = np.dtype(np.int32 if header.signed else np.uint32)
+    first = imagecodecs.htj2k_decode(data, out=np.zeros(shape, kind))
+    if (first != imagecodecs.htj2k_decode(data, out=np.full(shape, -1).astype(kind))).any():
+        raise Undecodable("code-blocks of an HTJ2K codestream are damaged")
+    return first
 
 
 def _openjpeg(data: bytes) -> Samples:
