@@ -32,6 +32,8 @@ class Holding:
     """Of Bits Stored."""
     most_bits: int
     """Of Bits Stored."""
+    most_allocated: int = 16
+    """Of Bits Allocated."""
     signed: bool = True
     """Whether grey samples may be signed."""
     becomes_bits: tuple[int, int] | None = None
@@ -42,6 +44,8 @@ _JPEG = "1.2.840.10008.1.2.4."
 _LOSSLESS_JPEG = Holding(_GREY | _PALETTE | _RGB | _YBR, 2, 16)
 _REVERSIBLE = _GREY | _PALETTE | _YBR | {"RGB": "YBR_RCT"}
 _IRREVERSIBLE = _GREY | _YBR | {"RGB": "YBR_ICT"}
+_HTJ2K = Holding(_REVERSIBLE, 1, 16, most_allocated=32)
+"""The encoder can do more bits, but hardly any decoder."""
 
 HOLDINGS: Mapping[str, Holding] = MappingProxyType(
     {
@@ -53,10 +57,10 @@ HOLDINGS: Mapping[str, Holding] = MappingProxyType(
         _JPEG + "70": _LOSSLESS_JPEG,
         _JPEG + "80": _LOSSLESS_JPEG,
         _JPEG + "81": Holding(_GREY | _RGB | _YBR, 2, 16),
-        _JPEG + "90": Holding(_REVERSIBLE, 1, 24),
+        _JPEG + "90": Holding(_REVERSIBLE, 1, 24, most_allocated=32),
         _JPEG + "91": Holding(_IRREVERSIBLE, 2, 16),
-        _JPEG + "201": Holding(_REVERSIBLE, 1, 32),
-        _JPEG + "202": Holding(_REVERSIBLE, 1, 32),
+        _JPEG + "201": _HTJ2K,
+        _JPEG + "202": _HTJ2K,
         _JPEG + "203": Holding(_IRREVERSIBLE, 2, 16),
         _JPEG + "110": Holding(_GREY | _PALETTE | _RGB, 1, 16, signed=False),
         _JPEG + "112": Holding(_GREY | {"RGB": "XYB"}, 2, 16, signed=False),
@@ -86,6 +90,8 @@ def held_as(image: ImageSpec, target: str) -> ImageSpec:
         raise UnsupportedSyntax(
             f"{name} holds {holding.least_bits} to {holding.most_bits} bits a sample here, not {image.bits_stored}"
         )
+    if image.bits_allocated > holding.most_allocated:
+        raise UnsupportedSyntax(f"{name} holds samples of at most {holding.most_allocated} allocated bits here")
     if image.pixel_representation == 1 and not (holding.signed and colour in _GREY):
         raise UnsupportedSyntax(f"{name} does not hold signed samples of {colour} here")
     held = replace(image, photometric_interpretation=colour)

@@ -139,12 +139,12 @@ def _same_or_plain(spec: ImageSpec, pixel_vr: str, source: str, target: str) -> 
         return Way.PLAIN
     if EXPLICIT_BIG not in (source, target):
         return Way.SAME
-    before, after = (_word(spec, pixel_vr, uid) for uid in (source, target))
+    before, after = _word(spec, pixel_vr, source), _word(spec, _vr_after(spec, pixel_vr, target), target)
     return Way.SAME if before == after == 1 else Way.PLAIN
 
 
 def _word(spec: ImageSpec, pixel_vr: str, syntax: str) -> int:
-    """Bytes of a native frame of that syntax that lie turned round together. In what we write they are samples."""
+    """Bytes of a native frame of that syntax that lie turned round together."""
     if syntax != EXPLICIT_BIG:
         return 1
     return pixel_word_bytes(pixel_vr, spec.bits_allocated) if pixel_vr else max(1, spec.bits_allocated // 8)

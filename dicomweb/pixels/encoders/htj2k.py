@@ -6,9 +6,8 @@ and their lengths in TLM. A client that reads the first n tile-parts has the ima
 
     SOC | SIZ | CAP | COD: RPCL | QCD | TLM: lengths | SOT, smallest image | SOT, next resolution | ... | EOC
 
-The codec takes the precision from the type of the samples in memory, 8, 16 or 32 bits. The SIZ segment, which
-tells decoders the precision, is set to the real one afterwards. For that the samples are brought to where they
-would be:
+The codec takes the precision from the type of the samples in memory, 8 or 16 bits. The SIZ segment, which tells
+decoders the precision, is set to the real one afterwards. For that the samples are brought to where they would be:
 
     reversible    unsigned samples are level-shifted here, by half of their real range, and encoded as signed
     irreversible  the values are fractions of the full range, so they are moved to the top of the type
@@ -39,6 +38,7 @@ _SIZ_COMPONENTS = 40
 
 def encode_htj2k(source: Source) -> bytes:
     """Without loss: reversible 5-3 wavelet."""
+    source = _narrowed(source)
     samples = source.array
     if not source.signed and source.bits < source.width:
         samples = _level_shifted(source)
@@ -48,6 +48,7 @@ def encode_htj2k(source: Source) -> bytes:
 def encode_htj2k_lossy(source: Source, quality: Quality) -> bytes:
     """Irreversible 9-7 wavelet, quantised as the quality asks."""
     refuse_unclean(source)
+    source = _narrowed(source)
     step = 10 ** ((_BITS_OF_STEP - quality.decibels) / 20) * source.extent
     samples = source.array << (source.width - source.bits)
     return _with_precision(_encoded(samples, source, step=min(step, 0.5)), source)
@@ -56,8 +57,6 @@ def encode_htj2k_lossy(source: Source, quality: Quality) -> bytes:
 def _encoded(samples: Samples, source: Source, *, step: float | None) -> bytes:
     import imagecodecs
 
-    if source.width > 32:
-        raise UnsupportedSyntax("HTJ2K holds samples of at most 32 bits")
     rows, columns = samples.shape[:2]
     return cast(
         bytes,
@@ -72,6 +71,13 @@ def _encoded(samples: Samples, source: Source, *, step: float | None) -> bytes:
             tilepart=imagecodecs.HTJ2K.TILEPART.RESOLUTIONS,
         ),
     )
+
+
+def _narrowed(source: Source) -> Source:
+    """Samples of 16 bits at most: more the encoder could do, but few decoders. Raises UnsupportedSyntax."""
+    if source.bits > 16:
+        raise UnsupportedSyntax(f"HTJ2K holds samples of at most 16 bits here, not {source.bits}")
+    return source.narrowed()
 
 
 def decompositions(rows: int, columns: int) -> int:

@@ -34,6 +34,7 @@ def _encoded(source: Source, *, level: int, reversible: bool) -> bytes:
 
     if source.bits > _MOST_BITS:
         raise UnsupportedSyntax(f"JPEG 2000 holds samples of at most {_MOST_BITS} bits here, not {source.bits}")
+    source = source.narrowed()
     settings: dict[str, Any] = {"codecformat": "j2k", "bitspersample": source.bits, "mct": source.is_rgb}
     return cast(
         bytes,

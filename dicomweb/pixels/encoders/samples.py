@@ -11,7 +11,7 @@ what is stored; a lossy one refuses such a frame, because it would blur what is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -52,6 +52,12 @@ class Source:
         """The range of the values that occur as a part of the one `bits` allows; more than 0, at most 1."""
         span = int(self.array.max()) - int(self.array.min()) + 1
         return min(1.0, span / (1 << self.bits))
+
+    def narrowed(self) -> Source:
+        """The same with samples of 16 bits where 32 were taken for no more than that."""
+        if self.width <= 16 or self.bits > 16:
+            return self
+        return replace(self, array=self.array.astype(np.int16 if self.signed else np.uint16))
 
     def pattern(self) -> Samples:
         """The samples for a codec without signs: two's complement over all bits of a sample in memory."""

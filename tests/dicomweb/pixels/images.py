@@ -79,7 +79,7 @@ COLOUR = (
     Kind(16, 16, photometric="RGB"),
 )  # fmt: skip
 PALETTE = Kind(8, 8, photometric="PALETTE COLOR")
-WIDE = (Kind(32, 32), Kind(20, 32), Kind(32, 32, signed=True))
+WIDE = (Kind(32, 32), Kind(20, 32), Kind(32, 32, signed=True), Kind(12, 32), Kind(16, 32, signed=True))
 BIT = Kind(1, 1)
 KINDS = (*GREY, *COLOUR, PALETTE)
 
