@@ -92,7 +92,7 @@ def flipped(picture: npt.NDArray[np.uint8], region: Region) -> npt.NDArray[np.ui
 
 def resized(picture: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:
     """The whole picture in another size: (rows, columns) or the same with 3 samples."""
-    return _scaled(picture, (0.0, 0.0, picture.shape[1], picture.shape[0]), (columns, rows))
+    return _scaled(picture, (0.0, 0.0, float(picture.shape[1]), float(picture.shape[0])), (columns, rows))
 
 
 def fit_picture(picture: Picture, viewport: Viewport | None, *, most_pixels: int = 100_000_000) -> Picture:
@@ -141,7 +141,7 @@ def _edges(region: Region, rows: int, columns: int) -> tuple[float, float, float
 
 def _span(start: float, length: float | None, size: int, *, relative: bool) -> tuple[float, float]:
     unit = size if relative else 1
-    begin = start * unit
+    begin = float(start * unit)
     end = size if length is None else begin + abs(length) * unit
     return begin, min(float(end), float(size))
 

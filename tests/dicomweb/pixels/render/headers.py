@@ -22,10 +22,11 @@ def inline(data: bytes, vr: str = "OW") -> dict[str, Any]:
     return {"vr": vr, "InlineBinary": base64.b64encode(data).decode()}
 
 
-def image(*, stored: int = 16, high: int | None = None, **attributes: Any) -> JsonAttributes:
+def image(stored: int = 16, high: int | None = None, **attributes: Any) -> JsonAttributes:
     """The Image Pixel attributes a renderer looks at, and others by tag (`t00281050=...`)."""
     header: JsonAttributes = {
         "00080018": entry("UI", "1.2.3"),
+        "00280100": entry("US", 8 if stored <= 8 else 16 if stored <= 16 else 32),
         "00280101": entry("US", stored),
         "00280102": entry("US", stored - 1 if high is None else high),
     }

@@ -20,7 +20,7 @@ def shown(frame: DecodedFrame, header: JsonAttributes, asked: Window | None = No
 
 
 def test_a_window_of_the_client_replaces_that_of_the_image() -> None:
-    header = image(**{"t" + tag: element for tag, element in window(50_000, 10).items()})
+    header = image() | window(50_000, 10)
     assert shown(grey([0, 100, 200]), header, Window(100, 200, "linear-exact")) == [0, 128, 255]
 
 

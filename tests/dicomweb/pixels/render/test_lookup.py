@@ -10,7 +10,7 @@ from tests.dicomweb.pixels.render.headers import entry, inline, table
 
 def looked_up(found: LookupTable | None, *inputs: float) -> list[float]:
     assert found is not None
-    return found.look_up(np.array(inputs, np.float64)).tolist()
+    return [float(each) for each in found.look_up(np.array(inputs, np.float64))]
 
 
 def test_inputs_outside_of_the_table_get_its_first_and_last_entry() -> None:

@@ -18,7 +18,7 @@ ANY = Extent(-32_768, 65_535)
 
 
 def light(voi: Window | Extent, *values: float) -> list[float]:
-    return apply_voi(voi, np.array(values, np.float64)).tolist()
+    return [float(each) for each in apply_voi(voi, np.array(values, np.float64))]
 
 
 def read(header: JsonAttributes, number: int = 1, reach: Extent = ANY) -> Window | LookupTable | None:
