@@ -23,9 +23,9 @@ def encode_jpeg_ls(source: Source) -> bytes:
 
 
 def encode_near_lossless(source: Source, quality: Quality) -> bytes:
-    """No sample differs by more than `quality.near`."""
+    """No sample differs by more than `quality.near`, nor by more than a sixteenth of the range of values."""
     refuse_unclean(source)
-    near = min(quality.near, 2**source.bits // 4)
+    near = min(quality.near, source.span // 16)
     if source.signed:
         limit = 1 << (source.width - 1)
         if int(source.array.min()) + limit < near or limit - 1 - int(source.array.max()) < near:

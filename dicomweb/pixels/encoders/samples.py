@@ -48,10 +48,14 @@ class Source:
         return self.array.ndim == 3 and self.array.shape[2] == 3 and self.colour == "RGB"
 
     @property
+    def span(self) -> int:
+        """How many values lie between the least and the greatest that occur, both of them included."""
+        return int(self.array.max()) - int(self.array.min()) + 1
+
+    @property
     def extent(self) -> float:
         """The range of the values that occur as a part of the one `bits` allows; more than 0, at most 1."""
-        span = int(self.array.max()) - int(self.array.min()) + 1
-        return min(1.0, span / (1 << self.bits))
+        return min(1.0, self.span / (1 << self.bits))
 
     def narrowed(self) -> Source:
         """The same with samples of 16 bits where 32 were taken for no more than that."""

@@ -72,6 +72,33 @@ def test_the_precision_of_lossy_htj2k_is_bits_stored() -> None:
     assert encode_frame(frame_of(smooth(TWELVE), TWELVE), TWELVE.spec, JPEG + "203")[42] == 11
 
 
+@pytest.mark.parametrize("end", ["50", "81", "91", "203", "112"])
+@pytest.mark.parametrize("value", [0, 128, 255])
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "RGB"])
+def test_a_blank_image_stays_blank(end: str, value: int, photometric: str) -> None:
+    kind = Kind(8, 8, photometric=photometric).sized(10, 10)
+    array = np.full(smooth(kind).shape, value, np.uint8)
+
+    data = encode_frame(frame_of(array, kind), kind.spec, JPEG + end)
+
+    decoded = decode_frame(data, held_as(kind.spec, JPEG + end), JPEG + end).array
+    assert np.abs(decoded.astype(int) - value).max() <= 1
+
+
+@pytest.mark.parametrize("end", ["81", "91", "203"])
+@pytest.mark.parametrize("value", [0, 1000, 65535])
+def test_a_blank_image_of_16_bits_stays_blank_but_for_one_pixel(end: str, value: int) -> None:
+    kind = SIXTEEN.sized(64, 64)
+    array = np.full((64, 64), value, np.uint16)
+    array[3, 40] = 500
+
+    data = encode_frame(frame_of(array, kind), kind.spec, JPEG + end)
+
+    decoded = decode_frame(data, held_as(kind.spec, JPEG + end), JPEG + end).array
+    span = abs(value - 500)
+    assert np.abs(decoded.astype(int) - array.astype(int)).mean() <= max(1.0, span / 200)
+
+
 def test_colour_that_is_ybr_already_is_not_transformed_again() -> None:
     array = smooth(YBR)
     as_ybr = encode_frame(frame_of(array, YBR), YBR.spec, JPEG + "50")
