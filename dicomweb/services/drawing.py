@@ -61,7 +61,7 @@ class Order:
     animated: bool = True
     """Whether a media type that can show many frames is to."""
     card: bool = False
-    """Whether a card will do where the frame has no decoder: of thumbnails."""
+    """Whether a card will do where there is no frame or no decoder: of thumbnails, and among many parts."""
 
     @property
     def key(self) -> str:
@@ -130,15 +130,16 @@ class Drawing:
         except UnsupportedSyntax:
             if not order.card:
                 raise
-            return await self._card(order)
+            return await self.card(order)
 
     async def _no_frames(self, order: Order) -> bytes:
         """Of an image whose pixel data are missing, or too short for one frame."""
         if not order.card:
             raise WebError(404, "the instance has no frame that could be shown: its pixel data hold none")
-        return await self._card(order)
+        return await self.card(order)
 
-    async def _card(self, order: Order) -> bytes:
+    async def card(self, order: Order) -> bytes:
+        """A card that says what the instance is, in place of a picture of it."""
         header = await self._sights.header(order.instance)
         syntax = order.instance.transfer_syntax
         return await self._compute.run(partial(draw_card, header, order.look, syntax, order.media))

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 from dicomweb.model.instance import Instance
-from dicomweb.ports import NoSuchFrame
 from dicomweb.services.conditional import see_commits
 from dicomweb.services.drawing import ANIMATIONS, Order
 from dicomweb.services.frames import parse_frame_list
@@ -92,7 +91,7 @@ class Rendered:
         return await answer_parts(
             self._studio,
             request,
-            _each_part(order, sight),
+            _each_part(replace(order, card=True), sight),
             media=chosen.media,
             revision=instance.revision,
             named=order.key,
@@ -114,7 +113,7 @@ class Rendered:
         revision = await archive.series_revision(scope)
         instances = shown(await archive.find_instances(scope))
         named = f"{look.text()} {scope}"
-        orders = self._each_of(instances, Order(representative, look, chosen.media, root=request.root))
+        orders = self._each_of(instances, Order(representative, look, chosen.media, root=request.root, card=True))
         return await answer_parts(
             self._studio,
             request,
@@ -141,7 +140,7 @@ def shown(instances: Sequence[Instance]) -> list[Instance]:
 
 async def _each_part(order: Order, sight: Sight) -> AsyncIterator[tuple[Order, Sight]]:
     """The parts of one instance: each frame, but one part of what shows all of them or has none."""
-    if sight.special or order.media in ANIMATIONS or order.frames:
+    if sight.special or not sight.frames or order.media in ANIMATIONS or order.frames:
         yield order, sight
         return
     async for part in _each_frame(order, sight, range(1, sight.frames + 1)):
@@ -149,7 +148,5 @@ async def _each_part(order: Order, sight: Sight) -> AsyncIterator[tuple[Order, S
 
 
 async def _each_frame(order: Order, sight: Sight, numbers: Sequence[int]) -> AsyncIterator[tuple[Order, Sight]]:
-    if not numbers:
-        raise NoSuchFrame(1, sight.frames)
     for number in numbers:
         yield replace(order, frames=(number,)), sight

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
 
+from dicomweb.model.pixel_errors import PixelError
 from dicomweb.ports import Archive
 from dicomweb.services.conditional import caching, not_modified, single_part
 from dicomweb.services.drawing import Order
-from dicomweb.services.sights import Sight
+from dicomweb.services.sights import PICTURES, Sight
 from dicomweb.services.streams import begun
 from dicomweb.services.studio import Studio
 from dicomweb.wire.byte_ranges import asked_span, content_range
@@ -21,7 +22,7 @@ from dicomweb.wire.conditional import etag
 from dicomweb.wire.exchange import Answer, HeaderFields, Request
 from dicomweb.wire.media_types import Packaging
 from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
-from dicomweb.wire.negotiation import Representation, choose, parse_accepted
+from dicomweb.wire.negotiation import Accepted, Representation, choose, parse_accepted
 
 _ACTIVE = frozenset(("text/html", "text/xml", "image/svg+xml"))
 """Media types that a browser might run something of: they are shown, and nothing in them runs or loads."""
@@ -42,10 +43,19 @@ def choose_media(
     Raises NotAcceptable.
     """
     accepted = parse_accepted(parameter, header)
+    if single and single[0] not in PICTURES and _is_page(accepted):
+        # Firefox names image/png before */*, and means the pictures of a page: a document is wanted as one
+        accepted = parse_accepted("", "")
     named = any(one.packaging is Packaging.SINGLE for one in (*accepted.parameter, *accepted.header))
     bodies = [Representation(media, False) for media in single]
     parts = [Representation(media, True) for media in multipart]
     return choose(accepted, [*parts, *bodies] if parts_first and not named else [*bodies, *parts])
+
+
+def _is_page(accepted: Accepted) -> bool:
+    """Whether a browser asks for what it shows in a window or frame, and takes whatever it is."""
+    media = {one.media for one in accepted.header}
+    return not accepted.parameter and {"text/html", "application/xhtml+xml", "*/*"} <= media
 
 
 async def answer_one(studio: Studio, request: Request, order: Order, sight: Sight) -> Answer:
@@ -112,9 +122,19 @@ async def _parts(
         head = part_head(boundary, order.content_type, first=first)
         first = False
         if passage is None:
-            yield head + await studio.drawing.draw(order, sight)
+            yield head + await _drawn(studio, order, sight)
             continue
         yield head
         async for chunk in passage.read(None):
             yield chunk
     yield closing(boundary)
+
+
+async def _drawn(studio: Studio, order: Order, sight: Sight) -> bytes:
+    """The picture; where a card will do, a frame that cannot be decoded does not spoil all the others."""
+    try:
+        return await studio.drawing.draw(order, sight)
+    except PixelError:
+        if not order.card:
+            raise
+        return await studio.drawing.card(order)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dicomweb.model.instance import Instance
@@ -27,7 +29,7 @@ async def chosen(*files: bytes, scope: Scope = STUDY) -> Instance:
     return found
 
 
-def stack(series: str, number: int | None, count: int = 5, **attributes: object) -> list[bytes]:
+def stack(series: str, number: int | None, count: int = 5, **attributes: Any) -> list[bytes]:
     return [
         ct_slice(series=series, instance=f"{series}-{n}", InstanceNumber=n, SeriesNumber=number, **attributes)
         for n in range(1, count + 1)
