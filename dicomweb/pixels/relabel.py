@@ -44,7 +44,8 @@ _ALWAYS_LOSSY = frozenset(_JPEG + end for end in ("50", "51", "53", "55", "111")
 _IMAGE_TYPE, _SOP_CLASS, _SOP_INSTANCE = "00080008", "00080016", "00080018"
 _DERIVATION, _SOURCE_IMAGES, _DERIVATION_CODE = "00082111", "00082112", "00089215"
 _LOSSY, _RATIO, _METHOD = "00282110", "00282112", "00282114"
-_OFFSET_TABLES = frozenset(("7FE00001", "7FE00002"))
+_OFFSET_TABLES = frozenset(("7FE00001", "7FE00002", "7FE00003"))
+"""Extended Offset Table, its lengths, Encapsulated Pixel Data Value Total Length."""
 _SOURCE = ("121320", "Uncompressed predecessor")
 _LOSSY_SOURCE = ("121322", "Source image for image processing operation")
 """Purposes of reference (PS3.16 CID 7202)."""
