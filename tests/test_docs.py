@@ -95,6 +95,9 @@ async def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path
     assert (tmp_path / "instance.dcm").read_bytes()[128:132] == b"DICM"
     assert (tmp_path / "series.json").read_bytes().startswith(b"[{")
     assert (tmp_path / "frame.raw").stat().st_size == 256 * 256 * 2
+    for picture in ("image.jpg", "thumbnail.jpg"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\xff\xd8\xff")
+    assert (tmp_path / "image.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "users.txt").read_text(encoding="ascii").startswith("alice:scrypt$")
 
 
