@@ -20,7 +20,7 @@ from app.compute import ThreadCompute
 from app.config import Settings
 from app.node import claim, default_node_dir, node_name
 from app.presence import NoArchive, has_archive, make_folder
-from app.storage_metrics import derived_samples, store_samples
+from app.storage_metrics import conversion_samples, derived_samples, store_samples
 from app.telemetry import Sample, Telemetry
 from app.values import ConfigError
 from app.web.doors import Ending, SystemDoor
@@ -36,6 +36,8 @@ from dicomweb.services.capabilities import Capabilities
 from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.frames import Frames
 from dicomweb.services.handler import Handler
+from dicomweb.services.intake_policy import read_policy
+from dicomweb.services.intake_transcoder import PolicyTranscoder
 from dicomweb.services.limits import Limits
 from dicomweb.services.metadata import Metadata
 from dicomweb.services.picture_limits import PictureLimits
@@ -122,16 +124,29 @@ async def open_archive(settings: Settings, *, beside: str = "", begin: bool = Fa
     if isinstance(address, Folder) and not there:
         make_folder(address.path)
     with claim(node_dir(settings) / beside) as folder:
-        async with CountingStore(open_store(address)) as store:
+        async with CountingStore(open_store(address)) as store, intake_transcoder(settings) as transcoder:
             archive = LakeArchive(
                 store,
                 node=node_name(),
                 node_dir=folder,
                 settings=archive_settings(settings),
                 checkpoint=Checkpoint(store, address),
+                transcoder=transcoder,
             )
             async with archive:
                 yield OpenArchive(archive, store.counts, new=not there)
+
+
+@contextlib.asynccontextmanager
+async def intake_transcoder(settings: Settings) -> AsyncIterator[PolicyTranscoder | None]:
+    """What turns new instances into another transfer syntax, with threads of its own; None if nothing is to be."""
+    policy = read_policy(settings.intake_transcoding)
+    if not policy:
+        yield None
+        return
+    async with ThreadCompute() as compute:
+        limits = archive_settings(settings).limits
+        yield PolicyTranscoder(policy, compute, most_bytes=settings.pixels.intake_bytes, limits=limits)
 
 
 @contextlib.asynccontextmanager
@@ -175,6 +190,7 @@ def archive_settings(settings: Settings) -> ArchiveSettings:
             slow_seconds=limits.search_seconds,
             extra_columns=extra_columns(settings),
         ),
+        conversion_bytes=settings.pixels.intake_bytes,
         budget_bytes=cache.intake_bytes,
         frame_index_bytes=cache.frame_index_bytes,
         inflated_bytes=cache.inflated_bytes,
@@ -268,6 +284,7 @@ def build_application(settings: Settings) -> web.Application:
             application[NEW] = opened.new
             telemetry.add_source(lambda: store_samples(opened.counts))
             telemetry.add_source(lambda: derived_samples(derived))
+            telemetry.add_source(lambda: conversion_samples(opened.archive.conversions))
             telemetry.add_source(lambda: [Sample("revision", opened.archive.revision, "Last log entry applied")])
             yield
 

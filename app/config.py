@@ -133,7 +133,7 @@ class PixelSettings:
     animation_bytes: int = setting(384 << 20, "most bytes of all pictures of one GIF or MP4", unit="bytes")
     intake_bytes: int = setting(
         64 << 20,
-        "largest instance that intake_transcoding converts; a larger one is kept as it comes",
+        "largest instance that intake_transcoding converts, as it comes and uncompressed; larger ones are kept",
         unit="bytes",
     )
 

@@ -40,6 +40,12 @@ class Report:
     already: int = 0
     """Instances that were there, and files done by an earlier run whose instances still are."""
     bytes_read: int = 0
+    converted: int = 0
+    """Instances among the stored, replaced and kept ones that are in another transfer syntax than they came in."""
+    bytes_before: int = 0
+    """Bytes of the converted ones as they came."""
+    bytes_after: int = 0
+    """Bytes of the converted ones as they are stored."""
     replaced: list[str] = field(default_factory=list)
     """Files with other bytes for a known instance, current now."""
     kept: list[str] = field(default_factory=list)
@@ -152,6 +158,10 @@ class Ingest:
             self.report.kept.append(candidate.name)
         else:
             self.report.stored += 1
+        if receipt.original_size:
+            self.report.converted += 1
+            self.report.bytes_before += receipt.original_size
+            self.report.bytes_after += receipt.size
         if receipt.warnings:
             self.report.warned.append(Refused(candidate.name, "; ".join(receipt.warnings)))
 

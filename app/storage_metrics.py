@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.telemetry import Sample
+from storage.archive.conversion import ConversionCounts
 from storage.derived.cache import TieredCache
 from storage.objects.counting import Counts
 
@@ -37,3 +38,21 @@ def derived_samples(cache: TieredCache) -> Iterable[Sample]:
     for tier, size in (("memory", cache.memory_bytes), ("disk", cache.disk_bytes)):
         help = "Bytes of pictures and converted frames held"
         yield Sample("derived_bytes", size, help, (("tier", tier),))
+
+
+def conversion_samples(counts: ConversionCounts | None) -> Iterable[Sample]:
+    """What became of instances wanted in another transfer syntax, and the bytes of the converted ones."""
+    if counts is None:
+        return
+    results = {
+        "converted": counts.converted,
+        "kept_large": counts.kept_large,
+        "kept_lossless": counts.kept_lossless,
+        "failed": counts.failed,
+    }
+    for result, number in results.items():
+        help = "New instances wanted in another transfer syntax, by what became of them"
+        yield Sample("intake_transcoding_total", number, help, (("result", result),))
+    for of, size in (("original", counts.bytes_before), ("stored", counts.bytes_after)):
+        help = "Bytes of converted instances as they came and as they are stored"
+        yield Sample("intake_transcoding_bytes_total", size, help, (("of", of),))

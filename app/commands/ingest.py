@@ -24,7 +24,14 @@ DICOMDIR. Begun again, it goes on where it stopped. It may run while a server se
 
 Exit status: 0 everything is in the archive, 1 something was refused, or a file that you named is not DICOM (the
 report says what and why)."""
-SETTINGS: tuple[str, ...] = (*COMMON, "duplicates", "limits.zip_ratio", "cache.intake_bytes")
+SETTINGS: tuple[str, ...] = (
+    *COMMON,
+    "duplicates",
+    "intake_transcoding",
+    "limits.zip_ratio",
+    "cache.intake_bytes",
+    "pixels.intake_bytes",
+)
 
 _NAMED = 20
 
@@ -103,6 +110,11 @@ def _print(report: Report, progress: Progress) -> None:
     if report.kept:
         print(f"kept           {len(report.kept)} (other bytes for a known instance, which stays current)")
         _name(report.kept)
+    if report.converted:
+        saved = report.bytes_before - report.bytes_after
+        before, after = readable_bytes(report.bytes_before), readable_bytes(report.bytes_after)
+        percent = f"{100 * saved / report.bytes_before:.0f} %"
+        print(f"converted      {report.converted} (intake_transcoding: {before} became {after}, {percent} saved)")
     if report.dicomdirs:
         print(f"DICOMDIR       {len(report.dicomdirs)} (what they list is found by itself)")
     print(f"not DICOM      {len(report.passed_over)}")
@@ -129,6 +141,9 @@ def _told(report: Report) -> dict[str, object]:
         "dicomdir": report.dicomdirs,
         "not_dicom": report.passed_over,
         "bytes_read": report.bytes_read,
+        "converted": report.converted,
+        "converted_bytes_before": report.bytes_before,
+        "converted_bytes_after": report.bytes_after,
         "refused": [asdict(one) for one in report.refused],
         "odd": [asdict(one) for one in report.warned],
     }

@@ -70,6 +70,11 @@ class HeadReader:
         return self._beginning.data_set_offset if self._beginning else None
 
     @property
+    def transfer_syntax(self) -> str:
+        """As declared; empty if it is not, or not known yet."""
+        return self._transfer_syntax
+
+    @property
     def found(self) -> JsonAttributes:
         """The elements of the data set read so far."""
         return self._data_set

@@ -58,6 +58,10 @@ class Receipt:
     """What is odd about a stored instance, for a reader. No patient data."""
     warned_tags: tuple[str, ...] = ()
     """Tags the warnings are about, for FailedAttributesSequence."""
+    size: int = 0
+    """Bytes of the object that was stored; 0 if nothing was."""
+    original_size: int = 0
+    """Bytes of the file that came, if it was stored in another transfer syntax; 0 otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,18 @@ from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.outcome import Removal
 from dicomweb.model.query import Found, Query
 from dicomweb.model.ranges import ByteRange
-from dicomweb.ports import Unavailable
+from dicomweb.ports import IntakeTranscoder, Unavailable
 from storage.archive.committer import Committer
+from storage.archive.conversion import ConversionCounts
 from storage.archive.find import Finder
-from storage.archive.intake import Intake, Origin
+from storage.archive.intake import Intake
 from storage.archive.opening import load_checkpoint
 from storage.archive.origin import LogOrigin
 from storage.archive.read import Reader
 from storage.archive.remove import Remover
 from storage.archive.settings import ArchiveSettings
 from storage.archive.submission import LakeSubmission
+from storage.archive.taken import Origin
 from storage.catalog.catalog import Catalog
 from storage.frames.inflated import InflatedCopies
 from storage.log.checkpoint import Checkpoint
@@ -65,14 +67,16 @@ class LakeArchive:
         node_dir: Path,
         settings: ArchiveSettings | None = None,
         checkpoint: Checkpoint | None = None,
+        transcoder: IntakeTranscoder | None = None,
     ) -> None:
         """`node` names this process in the log; `node_dir` is its own folder; an archive without `checkpoint`
-        reads the log alone."""
+        reads the log alone; without `transcoder` instances are stored as they come."""
         self.store = store
         self.checkpoint = checkpoint
         self.node = node
         self.node_dir = node_dir
         self.settings = settings or ArchiveSettings()
+        self._transcoder = transcoder
         self._closing = AsyncExitStack()
         self._follow_error = ""
 
@@ -99,7 +103,7 @@ class LakeArchive:
         with contextlib.suppress(Unavailable):
             # A damaged entry leaves the archive readable as of the one before; `health` says so.
             await self.committer.catch_up()
-        self._intake = Intake(self.store, self.catalog, settings, threads)
+        self._intake = Intake(self.store, self.catalog, settings, threads, self._transcoder)
         self._finder = Finder(self.catalog, self.committer)
         inflated = await stack.enter_async_context(
             InflatedCopies(
@@ -142,6 +146,11 @@ class LakeArchive:
         """Whether this node follows the log and can write."""
         problem = self.committer.damage or self._follow_error or self.catalog.problem
         return Health(not problem, problem or "ok")
+
+    @property
+    def conversions(self) -> ConversionCounts | None:
+        """What became of instances wanted in another transfer syntax; None if none ever is."""
+        return self._intake.converter.counts if self._intake.converter else None
 
     @property
     def epoch(self) -> str:

@@ -41,6 +41,8 @@ class Inspected:
     warnings: tuple[str, ...]
     warned_tags: tuple[str, ...]
     """Tags of the attributes that the warnings are about."""
+    data_set: JsonAttributes
+    """The header, as `version.header` has it."""
 
 
 def instance_key(data_set: JsonAttributes) -> InstanceKey:
@@ -138,4 +140,4 @@ def _inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: 
         pixel_vr=head.pixel.vr if head.pixel else "",
         columns=column_values(head.data_set),
     )
-    return Inspected(stored, head.warnings, head.warned_tags)
+    return Inspected(stored, head.warnings, head.warned_tags, head.data_set)

@@ -33,6 +33,8 @@ class ArchiveSettings:
     """Bytes of a larger instance that are held in memory until its UIDs, which name its object, have come."""
     budget_bytes: int = 96 << 20
     """Bytes of instances being taken in at one time; senders wait beyond."""
+    conversion_bytes: int = 64 << 20
+    """A larger instance is not held in memory to be converted: it is stored as it comes."""
     commit_rows: int = 400
     """Instances of one submission that are committed together at most; a long one is committed in parts."""
     large_header_bytes: int = 1 << 20

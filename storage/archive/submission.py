@@ -14,8 +14,9 @@ from typing import Self
 from dicomweb.model.outcome import Failure, Outcome, Reason, Receipt
 from dicomweb.ports import Unavailable
 from storage.archive.committer import Committer
-from storage.archive.intake import Intake, Origin, Taken, WholeInstance, out_of_room
+from storage.archive.intake import Intake, WholeInstance
 from storage.archive.judge import Verdict
+from storage.archive.taken import Origin, Taken, out_of_room
 from storage.archive.works import StoreResult
 from storage.objects.contract import ObjectStore, StoreError, StoreFull
 
@@ -96,6 +97,8 @@ class LakeSubmission:
             receipts.append(_receipt(one, verdict, result.revision if result else 0))
             if not verdict.makes_row:
                 unwanted.extend(one.keys)
+            elif self._intake.converter:
+                self._intake.converter.counts.count(one.candidate.stored)
         await self._intake.discard(unwanted)
         return receipts
 
@@ -142,6 +145,7 @@ async def _ready(taken: Taken) -> Taken:
 def _receipt(taken: Taken, verdict: Verdict, revision: int) -> Receipt:
     assert taken.candidate is not None
     stored = taken.candidate.stored
+    size = stored.size if verdict.makes_row else 0
     return Receipt(
         outcome=verdict.outcome,
         key=stored.key,
@@ -151,6 +155,8 @@ def _receipt(taken: Taken, verdict: Verdict, revision: int) -> Receipt:
         failure=verdict.failure,
         warnings=verdict.warnings,
         warned_tags=taken.candidate.warned_tags if verdict.outcome is not Outcome.REFUSED else (),
+        size=size,
+        original_size=stored.original.size if size and stored.original else 0,
     )
 
 

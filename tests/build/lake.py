@@ -10,6 +10,7 @@ from dicomweb.model.instance import Instance
 from dicomweb.model.keys import Scope
 from dicomweb.model.outcome import Receipt
 from dicomweb.model.ranges import ByteRange
+from dicomweb.ports import IntakeTranscoder
 from storage.archive.archive import LakeArchive
 from storage.archive.settings import ArchiveSettings
 from storage.objects.contract import ObjectStore
@@ -17,11 +18,17 @@ from storage.objects.contract import ObjectStore
 
 @asynccontextmanager
 async def open_lake(
-    store: ObjectStore, node_dir: Path, *, node: str = "a", settings: ArchiveSettings | None = None
+    store: ObjectStore,
+    node_dir: Path,
+    *,
+    node: str = "a",
+    settings: ArchiveSettings | None = None,
+    transcoder: IntakeTranscoder | None = None,
 ) -> AsyncIterator[LakeArchive]:
     """An archive that follows other nodes only when asked to, so that tests say when."""
     chosen = settings or ArchiveSettings(poll_seconds=0)
-    async with LakeArchive(store, node=node, node_dir=node_dir, settings=chosen) as archive:
+    archive = LakeArchive(store, node=node, node_dir=node_dir, settings=chosen, transcoder=transcoder)
+    async with archive:
         yield archive
 
 

@@ -175,7 +175,7 @@ async def test_a_large_instance_that_makes_the_reader_stumble_is_refused_alone(
 async def test_what_never_tells_its_uids_is_refused_before_it_fills_the_memory(
     store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.archive.intake._BLOCK", 1000)
+    monkeypatch.setattr("storage.archive.streamed._BLOCK", 1000)
     settings = ArchiveSettings(small_bytes=2000, most_without_uids=20_000, poll_seconds=0)
     # a private element longer than that stands before the UIDs of study and series
     creator, long = b"\x09\x00\x10\x00LO\x04\x00TEST", b"\x09\x00\x01\x10OB\x00\x00"
