@@ -9,7 +9,8 @@ client takes none of the stored forms.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from dicomweb.model.instance import Instance
@@ -23,7 +24,7 @@ from dicomweb.services.conditional import not_modified, see_commits, single_part
 from dicomweb.services.conversions import kind_of, made_of_values
 from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.handler import Handler
-from dicomweb.services.streams import chain
+from dicomweb.services.streams import begun, chain
 from dicomweb.wire.conditional import etag
 from dicomweb.wire.exchange import Answer, Request, WebError
 from dicomweb.wire.negotiation import Accepted, Offers, Representation, accepted_by, choose
@@ -79,7 +80,8 @@ class BulkData:
             vr, length = ("", span.length) if span and not chosen.swapped else await self._describe(instance, path)
             read = self._parts.reader(instance, path, chosen, vr, length)
         if not chosen.multipart:
-            return single_part(request, chosen.content_type, tag, length, read)
+            answer = single_part(request, chosen.content_type, tag, length, read)
+            return await _begun(answer) if chosen.converted else answer
         part = self._parts.part(request.root, instance, path, chosen, read)
         return await multipart(chain((part,)), chosen, tag)
 
@@ -131,6 +133,12 @@ class BulkData:
             if tuple(known) == path:
                 return vr, length
         raise NoSuchBulkData("the instance has no bulk data at this path")
+
+
+async def _begun(answer: Answer) -> Answer:
+    """The same answer, so that a first frame that cannot be decoded is told with a status."""
+    assert isinstance(answer.body, AsyncIterator)
+    return replace(answer, body=await begun(answer.body, chunks=1))
 
 
 def parse_bulk_path(text: str) -> BulkPath:

@@ -92,7 +92,7 @@ def value_offers(
     offers = frame_offers(
         EXPLICIT_LITTLE if native else stored, single_part=single_part, made=made, as_stored=as_stored
     )
-    return tuple(sorted(offers, key=lambda offer: offer.multipart))
+    return tuple(sorted(offers, key=lambda offer: (offer.converted, offer.multipart)))
 
 
 def _compressed(syntax: TransferSyntax, made: Made, as_stored: bool) -> list[Representation]:

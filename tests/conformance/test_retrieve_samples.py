@@ -29,6 +29,7 @@ from tests.conformance.test_retrieve_10_4 import handlers_on
 pytestmark = pytest.mark.skipif(SAMPLES is None, reason="needs the sample data beside the checkout")
 
 FRAMES = "multipart/related; type=application/octet-stream"
+STORED = f"{FRAMES}; transfer-syntax=*"
 WITHOUT_FRAMES = frozenset(
     (
         "orthanc--2026-05-26-oob-monochrome-46341.dcm",
@@ -37,6 +38,8 @@ WITHOUT_FRAMES = frozenset(
     )
 )
 """Files whose pixel data are shorter than one frame, or that have no rows."""
+UNDECODABLE = frozenset(("ruby-dicom--invalid_compression.dcm",))
+"""Files whose pixel data are said to be compressed and are not: nothing but what is stored can be had."""
 
 
 @pytest.fixture
@@ -107,11 +110,12 @@ async def test_every_resource_of_every_sample_answers(archive: LakeArchive) -> N
         (data_set,) = json.loads(metadata.body)
         for uri in bulk_uris(data_set):
             told = await ask(handlers, uri.removeprefix(ROOT))
-            if told.status != 200:
+            if told.status != (406 if file.name in UNDECODABLE else 200):
                 problems.append(f"{file.name}: {uri[-30:]} {told.status}")
         xml = await ask(handlers, path + "/metadata", accept='multipart/related; type="application/dicom+xml"')
         values = [await ask(handlers, path + resource) for resource in ("/bulkdata", "/pixeldata")]
-        if xml.status != 200 or any(value.status not in (200, 404) for value in values):
+        expected = (406,) if file.name in UNDECODABLE else (200, 404)
+        if xml.status != 200 or any(value.status not in expected for value in values):
             problems.append(f"{file.name}: {xml.status} {[value.status for value in values]}")
         for answer in (xml, *(value for value in values if value.status == 200)):
             answer.parts()
@@ -124,7 +128,8 @@ async def test_frames_are_those_pydicom_finds(archive: LakeArchive) -> None:
     async for file, data, receipt, path in stored_samples(archive):
         if "7FE00010" not in json.loads((await ask(handlers, path + "/metadata")).body)[0]:
             continue
-        told = await ask(handlers, path + "/frames", accept=FRAMES)
+        turned = transfer_syntax(receipt.transfer_syntax).big_endian
+        told = await ask(handlers, path + "/frames", accept=FRAMES if turned else STORED)
         if told.status != 200:
             if file.name not in WITHOUT_FRAMES:
                 problems.append(f"{file.name}: {told.status}")

@@ -26,6 +26,8 @@ MP4 = "1.2.840.10008.1.2.4.102"
 DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
 PRIVATE = "1.2.3.4.5"
 
+NATIVE = (IMPLICIT, ELE, DEFLATED, BIG)
+
 OCTETS = "application/octet-stream"
 DICOM = "application/dicom"
 
@@ -43,6 +45,11 @@ class Case:
     sent: Sent
     numbers: int = 1
     """Frames or instances asked for."""
+
+    @property
+    def converted(self) -> bool:
+        """Whether other bytes are sent than are stored, turned round or not."""
+        return self.sent is not None and self.sent[2] != self.stored and not {self.stored, self.sent[2]} <= {*NATIVE}
 
 
 _DMV = ", ".join(
@@ -100,7 +107,8 @@ FRAMES: tuple[Case, ...] = (
     Case("dicomweb-client (Python), default", 'multipart/related; type="*/*"', JPEG, ("image/jpeg", True, JPEG)),
     Case("dicomweb-client (Python), default", 'multipart/related; type="*/*"', BIG, _octets(ELE)),
     Case("dicomweb-client (JS), any image", 'multipart/related; type="image/*"', J2K, ("image/jp2", True, J2K)),
-    Case("dicomweb-client (JS), any image, native", 'multipart/related; type="image/*"', ELE, None),
+    Case("dicomweb-client (JS), any image, native", 'multipart/related; type="image/*"', ELE,
+         ("image/jpeg", True, JPEG_LOSSLESS)),
     Case("dicomweb-client, half a type", 'multipart/related; type="image/"', RLE, ("image/dicom-rle", True, RLE)),
     Case("legacy JPEG-LS", 'multipart/related; type="image/x-jls"', JLS, ("image/jls", True, JLS)),
     Case("legacy RLE", 'multipart/related; type="image/x-dicom-rle"', RLE, ("image/dicom-rle", True, RLE)),
@@ -115,18 +123,40 @@ FRAMES: tuple[Case, ...] = (
     Case("wsidicom", f'multipart/related; type="image/jpeg"; transfer-syntax={JPEG}', JPEG,
          ("image/jpeg", True, JPEG), 5),
     Case("wsidicom asks whether JPEG 2000 is there", f'multipart/related; type="image/jp2"; transfer-syntax={J2K}',
-         JPEG, None),
+         JPEG, ("image/jp2", True, J2K)),
     Case("no syntax named, native", _UNNAMED, ELE, _octets(ELE)),
     Case("no syntax named, implicit", _UNNAMED, IMPLICIT, _octets(ELE)),
     Case("no syntax named, big endian", _UNNAMED, BIG, _octets(ELE)),
-    Case("no syntax named, compressed: truly labelled", _UNNAMED, JLS, _octets(JLS)),
+    Case("no syntax named, lossless", _UNNAMED, JLS, _octets(ELE)),
+    Case("no syntax named, lossy: octets are uncompressed", _UNNAMED, JPEG, _octets(ELE)),
+    Case("no syntax named, no decoder: truly labelled", _UNNAMED, PRIVATE, _octets(PRIVATE)),
     Case("explicit little endian named", f"multipart/related; type={OCTETS}; transfer-syntax={ELE}", BIG,
          _octets(ELE)),
     Case("explicit little endian named, compressed", f"multipart/related; type={OCTETS}; transfer-syntax={ELE}",
-         JPEG, None),
+         JPEG, _octets(ELE)),
+    Case("explicit little endian named, video", f"multipart/related; type={OCTETS}; transfer-syntax={ELE}",
+         MP4, None),
+    Case("big endian named, not stored", f"multipart/related; type={OCTETS}; transfer-syntax={BIG}", ELE, None),
+    Case("JPEG XL recompression of what is no JPEG", f"image/jxl; transfer-syntax={JXL[:-1]}1", ELE, None),
+    Case("HTJ2K named, native", f"multipart/related; type=image/jphc; transfer-syntax={HTJ2K}", ELE,
+         ("image/jphc", True, HTJ2K)),
+    Case("cornerstone, HTJ2K of native", "image/jphc", ELE, ("image/jphc", False, HTJ2K)),
+    Case("cornerstone, HTJ2K of JPEG 2000", "multipart/related; type=image/jphc", J2K,
+         ("image/jphc", True, HTJ2K)),
+    Case("octet-stream in HTJ2K", f"multipart/related; type={OCTETS}; transfer-syntax={HTJ2K}", ELE,
+         _octets(HTJ2K)),
+    Case("lossy is never meant unless it is named", "image/jpeg", JLS, ("image/jpeg", False, JPEG_LOSSLESS)),
+    Case("lossless of lossy", "image/jls", JPEG, ("image/jls", False, JLS)),
+    Case("RLE of native", 'multipart/related; type="image/dicom-rle"', ELE, ("image/dicom-rle", True, RLE)),
+    Case("any image of video", "image/*", MP4, None),
+    Case("two of equal quality, the stored one wins", "multipart/related; type=image/jphc, "
+         f"multipart/related; type=image/jls; transfer-syntax={JLS}", JLS, ("image/jls", True, JLS)),
+    Case("what is preferred is made", f"{_OHIF}; q=0.5, multipart/related; type=image/jls", ELE,
+         ("image/jls", True, JLS)),
     Case("implicit named and stored", f"multipart/related; type={OCTETS}; transfer-syntax={IMPLICIT}", IMPLICIT,
          _octets(IMPLICIT)),
-    Case("implicit named, not stored", f"multipart/related; type={OCTETS}; transfer-syntax={IMPLICIT}", ELE, None),
+    Case("implicit named, not stored", f"multipart/related; type={OCTETS}; transfer-syntax={IMPLICIT}", ELE,
+         _octets(IMPLICIT)),
     Case("one of two syntaxes on one range", f"multipart/related; type=image/jp2; transfer-syntax={J2K}; "
          f"transfer-syntax={J2K_LOSSY}", J2K_LOSSY, ("image/jp2", True, J2K_LOSSY)),
     Case("single octet-stream", OCTETS, ELE, _octets(ELE, multipart=False)),
@@ -138,10 +168,12 @@ FRAMES: tuple[Case, ...] = (
     Case("never JPEG", "image/jpeg; q=0, multipart/related; type=image/jpeg; q=0, */*", JPEG, _octets(JPEG)),
     Case("q that is no number", f"{_OHIF}; q=high", JPEG, _octets(JPEG)),
     Case("curl", "*/*", ELE, _octets(ELE)),
-    Case("no Accept at all", "", J2K, ("image/jp2", True, J2K)),
+    Case("no Accept at all, lossless", "", J2K, _octets(ELE)),
+    Case("no Accept at all, lossy", "", J2K_LOSSY, ("image/jp2", True, J2K_LOSSY)),
+    Case("no Accept at all, video", "", MP4, ("video/mp4", True, MP4)),
     Case("a blank Accept", " ", ELE, _octets(ELE)),
     Case("browser", _BROWSER, ELE, _octets(ELE)),
-    Case("Java", _JAVA, ELE, _octets(ELE)),
+    Case("Java", _JAVA, ELE, ("image/jpeg", False, JPEG_LOSSLESS)),
     Case("Java, JPEG", _JAVA, JPEG, ("image/jpeg", False, JPEG)),
     Case("multipart without type", "multipart/related", JPEG, ("image/jpeg", True, JPEG)),
     Case("any multipart", "multipart/*", ELE, _octets(ELE)),
@@ -159,7 +191,10 @@ INSTANCES: tuple[Case, ...] = (
     Case("VolView, implicit", _PLAIN, IMPLICIT, (DICOM, True, ELE)),
     Case("VolView, big endian", _PLAIN, BIG, (DICOM, True, ELE)),
     Case("VolView, deflated", _PLAIN, DEFLATED, (DICOM, True, ELE)),
-    Case("VolView, compressed", _PLAIN, J2K, (DICOM, True, J2K)),
+    Case("VolView, lossless", _PLAIN, J2K, (DICOM, True, ELE)),
+    Case("VolView, lossy", _PLAIN, J2K_LOSSY, (DICOM, True, J2K_LOSSY)),
+    Case("VolView, private", _PLAIN, PRIVATE, (DICOM, True, PRIVATE)),
+    Case("as stored, lossless", _STORED, J2K, (DICOM, True, J2K)),
     Case("as stored", _STORED, BIG, (DICOM, True, BIG)),
     Case("as stored, deflated", _STORED, DEFLATED, (DICOM, True, DEFLATED)),
     Case("as stored, private", _STORED, PRIVATE, (DICOM, True, PRIVATE)),
@@ -171,8 +206,14 @@ INSTANCES: tuple[Case, ...] = (
     Case("zip under its old name", "application/x-zip-compressed", JPEG, ("application/zip", False, JPEG), 9),
     Case("dicomweb-client (Python)", f'multipart/related; type="application/dicom"; transfer-syntax={JPEG}', JPEG,
          (DICOM, True, JPEG)),
-    Case("named and not there", f'multipart/related; type="application/dicom"; transfer-syntax={JPEG}', ELE, None),
-    Case("explicit named, compressed", f'{_PLAIN}; transfer-syntax={ELE}', JPEG, None),
+    Case("named and made", f'multipart/related; type="application/dicom"; transfer-syntax={JPEG}', ELE,
+         (DICOM, True, JPEG)),
+    Case("big endian named", f'{_PLAIN}; transfer-syntax={BIG}', ELE, None),
+    Case("a video named", f'{_PLAIN}; transfer-syntax={MP4}', ELE, None),
+    Case("explicit named, compressed", f'{_PLAIN}; transfer-syntax={ELE}', JPEG, (DICOM, True, ELE)),
+    Case("explicit named, video", f'{_PLAIN}; transfer-syntax={ELE}', MP4, None),
+    Case("deflated named", f'{_PLAIN}; transfer-syntax={DEFLATED}', ELE, (DICOM, True, DEFLATED)),
+    Case("zip in JPEG-LS", f"application/zip; transfer-syntax={JLS}", ELE, ("application/zip", False, JLS), 9),
     Case("several syntaxes, the stored one wins", f"{_PLAIN}; transfer-syntax={ELE}, {_PLAIN}; transfer-syntax="
          f"{IMPLICIT}", IMPLICIT, (DICOM, True, IMPLICIT)),
     Case("curl", "*/*", JPEG, (DICOM, True, JPEG), 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dicomweb.services.conversions import made_of_frames, made_of_instances
 from dicomweb.wire.exchange import Request
 from dicomweb.wire.negotiation import (
     DICOM_JSON,
@@ -18,8 +19,10 @@ from dicomweb.wire.negotiation import (
 )
 from dicomweb.wire.offers import frame_offers, instance_offers, value_offers
 from tests.build.asking import make_request
+from tests.build.images import spec_of
 from tests.dicomweb.wire.accept_corpus import BIG, ELE, FRAMES, INSTANCES, JPEG, OCTETS, Case, Sent
 
+GREY = spec_of(bits=8)
 METADATA = (Representation(DICOM_JSON, False), Representation(JSON, False), Representation(DICOM_XML, True))
 
 
@@ -33,13 +36,15 @@ def sent(accepted: Accepted, offers: tuple[Representation, ...]) -> Sent:
 
 @pytest.mark.parametrize("case", FRAMES, ids=lambda case: f"{case.client}: {case.stored}")
 def test_frames_are_sent_as_the_corpus_says(case: Case) -> None:
-    offers = frame_offers(case.stored, single_part=case.numbers == 1)
+    made = made_of_frames((case.stored, GREY, "OB"))
+    offers = frame_offers(case.stored, single_part=case.numbers == 1, made=made)
     assert sent(parse_accepted("", case.accept), offers) == case.sent
 
 
 @pytest.mark.parametrize("case", INSTANCES, ids=lambda case: f"{case.client}: {case.stored}")
 def test_instances_are_sent_as_the_corpus_says(case: Case) -> None:
-    offers = instance_offers(case.stored, single_part=case.numbers == 1)
+    made = made_of_instances((case.stored, GREY, "OB"))
+    offers = instance_offers(case.stored, single_part=case.numbers == 1, made=made)
     assert sent(parse_accepted("", case.accept), offers) == case.sent
 
 
