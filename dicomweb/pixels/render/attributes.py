@@ -32,8 +32,10 @@ class BulkValues:
         self.missing: list[str] = []
         """BulkDataURIs of values that were asked for and are not here."""
 
-    def read(self, element: Mapping[str, Any]) -> bytes:
+    def read(self, element: object) -> bytes:
         """The bytes of a binary value, little endian; empty when absent or not at hand."""
+        if not isinstance(element, dict):
+            return b""
         inline = element.get("InlineBinary")
         if isinstance(inline, str):
             try:

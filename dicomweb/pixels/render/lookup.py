@@ -11,7 +11,6 @@ Descriptors are wrong more often than data. What is accepted beside the standard
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,18 +90,20 @@ def make_table(descriptor: Descriptor, words: npt.NDArray[np.uint16]) -> LookupT
 
 
 def read_descriptor(attributes: JsonAttributes, tag: str, *, signed: bool) -> Descriptor | None:
-    """The three numbers; None if there are no three numbers."""
+    """The three numbers; None if they are not three, or not of 16 bits."""
     values = values_of(attributes, tag)
     try:
         entries, first, bits = (int(value) for value in values[:3])
     except (TypeError, ValueError, OverflowError):
+        return None
+    if not -0x8000 <= first <= 0xFFFF:
         return None
     # US and SS are exchanged in practice: the number of entries and the bits are always unsigned
     first = first - 0x10000 if signed and first > 0x7FFF else first
     return Descriptor(entries & 0xFFFF or _MOST_ENTRIES, first, bits & 0xFFFF)
 
 
-def read_words(element: dict[str, Any], bulk: BulkValues, *, entries: int) -> npt.NDArray[np.uint16]:
+def read_words(element: object, bulk: BulkValues, *, entries: int) -> npt.NDArray[np.uint16]:
     """The entries of a table: words of US, SS or OW, or bytes when there are too few of them for words."""
     data = raw_values(element, bulk)
     if len(data) in (entries, entries + 1) and entries > 1:
@@ -110,9 +111,9 @@ def read_words(element: dict[str, Any], bulk: BulkValues, *, entries: int) -> np
     return np.frombuffer(data, "<u2", count=len(data) // 2).astype(np.uint16)
 
 
-def raw_values(element: dict[str, Any], bulk: BulkValues) -> bytes:
+def raw_values(element: object, bulk: BulkValues) -> bytes:
     """The value of a table's data as words in little endian, whether it is written as numbers or as bytes."""
-    values = element.get("Value")
+    values = element.get("Value") if isinstance(element, dict) else None
     if not isinstance(values, list):
         return bulk.read(element)
-    return np.array([int(value) & 0xFFFF for value in values if isinstance(value, int | float)], "<u2").tobytes()
+    return np.array([value & 0xFFFF for value in values if isinstance(value, int)], "<u2").tobytes()
