@@ -18,7 +18,7 @@ from typing import Any
 
 from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import IllegalUid
-from dicomweb.model.pixel_errors import TooLarge, Undecodable, UnsupportedSyntax
+from dicomweb.model.pixel_errors import PixelError, TooLarge, Undecodable, UnsupportedSyntax
 from dicomweb.model.query import CannotSort, QueryTooBroad
 from dicomweb.ports import Damaged, Gone, NoSuchBulkData, NoSuchFrame, NotStored, Unavailable
 from dicomweb.wire.byte_ranges import Unsatisfiable
@@ -39,6 +39,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnsupportedSyntax, 406),
     (Undecodable, 406),
     (TooLarge, 413),
+    (PixelError, 400),
     (Unsatisfiable, 416),
     (CannotSort, 400),
     (QueryTooBroad, 413),
