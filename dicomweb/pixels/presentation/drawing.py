@@ -22,7 +22,11 @@ Mask = npt.NDArray[np.uint8]
 
 _MOST_MASK_PIXELS = 32_000_000
 _MOST_DRAWN_PIXELS = 2_000_000_000
-"""Of all masks of one picture: seconds of drawing."""
+"""Of all masks of one picture; like the next two some seconds of drawing."""
+_MOST_CORNERS = 150_000
+"""Of all lines and areas of one picture."""
+_MOST_LENGTH = 3_000_000
+"""Of all lines and edges of one picture, in pixels."""
 _FINEST = 4
 _MARGIN = 4.0
 RIM_OPACITY = 0.7
@@ -65,6 +69,8 @@ class Canvas:
         """`picture` is copied: (rows, columns) or (rows, columns, 3)."""
         self.picture: npt.NDArray[np.uint8] = np.array(picture, np.uint8, order="C")
         self._drawn = 0
+        self._corners = 0
+        self._length = 0.0
 
     @property
     def rows(self) -> int:
@@ -93,6 +99,7 @@ class Canvas:
 
         Raises TooLarge if that would take very long.
         """
+        self._count(strokes)
         run: list[Stroke] = []
         for stroke in strokes:
             if run and (stroke.colour, stroke.opacity) != (run[-1].colour, run[-1].opacity):
@@ -101,6 +108,16 @@ class Canvas:
             run.append(stroke)
         if run:
             self._draw_alike(run)
+
+    def _count(self, strokes: Sequence[Stroke]) -> None:
+        """Refuse what is too much before it is begun."""
+        frame = np.array([self.columns, self.rows], np.float64)
+        for stroke in strokes:
+            self._corners += len(stroke.points)
+            inside = np.clip(stroke.points, 0.0, frame)
+            self._length += float(np.abs(np.diff(inside, axis=0)).sum())
+            if self._corners > _MOST_CORNERS or self._length > _MOST_LENGTH:
+                raise TooLarge("the graphics of the presentation state take too long to draw")
 
     def _draw_alike(self, strokes: Sequence[Stroke]) -> None:
         colour, opacity = strokes[0].colour, strokes[0].opacity

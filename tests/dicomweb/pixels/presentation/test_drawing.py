@@ -163,6 +163,18 @@ def test_large_pictures_are_drawn_on_within_the_budget_of_memory() -> None:
     assert made.picture[1500, 1500] == 200
 
 
+@pytest.mark.parametrize(
+    ("corners", "side"), [(200_000, 0.01), (20_000, 1000)], ids=["many short lines", "many long lines"]
+)
+def test_very_many_lines_are_refused_before_any_is_drawn(corners: int, side: float) -> None:
+    points = np.random.default_rng(0).uniform(0, side, (corners, 2))
+    made = canvas(1000, 1000)
+
+    with pytest.raises(TooLarge, match="too long"):
+        made.draw([Stroke(points, 2.0, None)])
+    assert not made.picture.any()
+
+
 def test_endless_drawing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "_MOST_DRAWN_PIXELS", 1_000_000)
     made = canvas(200, 200)
