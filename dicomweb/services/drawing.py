@@ -11,19 +11,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from dicomweb.model.instance import Instance
-from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.model.keys import IllegalUid, InstanceKey, Scope, parse_uid
 from dicomweb.pixels.frame import Picture, PixelError, UnsupportedSyntax
 from dicomweb.pixels.render.settings import BadRenderRequest
-from dicomweb.ports import Archive, Compute, DerivedCache, NoSuchFrame
+from dicomweb.ports import Archive, ArchiveError, Compute, DerivedCache, NoSuchFrame
 from dicomweb.services.drawing_work import (
     Subject,
     draw_card,
     draw_frame,
     draw_special,
+    images_of_state,
     in_charset,
+    needed_of,
     render_some,
+    values_of_state,
     write_cine,
 )
 from dicomweb.services.picture_limits import PictureLimits
@@ -37,6 +41,9 @@ from dicomweb.services.picture_sources import (
 from dicomweb.services.rendered_parameters import Look
 from dicomweb.services.sights import Sight, Sights
 from dicomweb.wire.exchange import WebError
+
+if TYPE_CHECKING:
+    from dicomweb.pixels.presentation.model import ImageReference
 
 ANIMATIONS = frozenset(("image/gif", "video/mp4"))
 """Media types that show many frames in one."""
@@ -149,10 +156,9 @@ class Drawing:
         values = await self._values(order.instance, rendering_uris(header, numbers))
         if order.state is None:
             return Subject(header, values, order.look)
-        from dicomweb.pixels.presentation.gsps import bulk_paths
-
         state = await self._sights.header(order.state)
-        return Subject(header, values, order.look, state, await self._values(order.state, bulk_paths(state)))
+        uris = await self._compute.run(partial(values_of_state, state))
+        return Subject(header, values, order.look, state, await self._values(order.state, uris))
 
     async def _values(self, instance: Instance, uris: Sequence[str]) -> dict[str, bytes]:
         return await bulk_values(self._archive, self._compute, instance, uris)
@@ -184,13 +190,13 @@ class Drawing:
 
     async def _special(self, order: Order) -> bytes:
         """An object with a painter of its own: what it needs is fetched first."""
-        from dicomweb.pixels.objects.portrait import PortraitRequest, needs
+        from dicomweb.pixels.objects.contract import PortraitRequest
 
         instance, header = order.instance, await self._sights.header(order.instance)
         frame = order.frames[0] if order.frames else None
         syntax = instance.transfer_syntax
         wanted = PortraitRequest(syntax, order.media, frame, order.look.settings, order.root)
-        needed = needs(header, wanted)
+        needed = await self._compute.run(partial(needed_of, header, wanted))
         values = {}
         for need in needed.bulk:
             value = await beginning_of(self._archive, instance, need.path, need.length)
@@ -217,20 +223,19 @@ class Drawing:
             return []
         return [frame async for frame in stored_frames(self._archive, self._compute, instance, there)]
 
+    async def references_of(self, state: Instance) -> Sequence[ImageReference]:
+        """The images that a presentation state is for."""
+        return await self._compute.run(partial(images_of_state, await self._sights.header(state)))
+
     async def image_of_state(self, state: Instance) -> tuple[Instance, int] | None:
         """The first image, and its frame (0 for all), that a presentation state is for and that is stored here."""
-        from dicomweb.pixels.presentation.gsps import referenced_images
-
-        for reference in referenced_images(await self._sights.header(state)):
+        for reference in await self.references_of(state):
             found = await self._find(state, reference.study, reference.series, reference.sop_instance)
             if found is not None and found.image is not None:
                 return found, min(reference.frames, default=0)
         return None
 
     async def _find(self, state: Instance, study: str, series: str, sop: str) -> Instance | None:
-        from dicomweb.model.keys import IllegalUid, parse_uid
-        from dicomweb.ports import ArchiveError
-
         try:
             if series:
                 key = InstanceKey(parse_uid(study or state.key.study), parse_uid(series), parse_uid(sop))

@@ -18,7 +18,8 @@ from dicomweb.services.rendered_parameters import Look
 if TYPE_CHECKING:
     from dicomweb.pixels.frame import DecodedFrame
     from dicomweb.pixels.limits import PixelLimits
-    from dicomweb.pixels.presentation.model import Presentation
+    from dicomweb.pixels.objects.contract import Needs, PortraitRequest
+    from dicomweb.pixels.presentation.model import ImageReference, Presentation
 
 _BYTES_A_PIXEL = 16
 """The widest pixel that is decoded: three colours of 32 bits, and one of 64."""
@@ -35,6 +36,27 @@ class Subject:
     state: JsonAttributes | None = None
     """Header of the presentation state to be applied."""
     state_values: Mapping[str, bytes] | None = None
+
+
+def needed_of(header: JsonAttributes, wanted: PortraitRequest) -> Needs:
+    """What the painter of an object needs."""
+    from dicomweb.pixels.objects.portrait import needs
+
+    return needs(header, wanted)
+
+
+def images_of_state(header: JsonAttributes) -> tuple[ImageReference, ...]:
+    """The images that a presentation state is for."""
+    from dicomweb.pixels.presentation.gsps import referenced_images
+
+    return referenced_images(header)
+
+
+def values_of_state(header: JsonAttributes) -> list[str]:
+    """BulkDataURIs of what a presentation state is made of."""
+    from dicomweb.pixels.presentation.gsps import bulk_paths
+
+    return bulk_paths(header)
 
 
 def decode(frame: StoredFrame, look: Look) -> DecodedFrame:

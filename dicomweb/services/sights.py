@@ -74,7 +74,8 @@ class Sights:
         if known is None:
             header = await self.header(instance)
             frames = await self._archive.frame_count(instance) if instance.image is not None else 0
-            known = sight_of(header, instance, frames)
+            # in a thread, since the first time loads the words of portraits
+            known = await self._compute.run(partial(sight_of, header, instance, frames))
             if len(self._sights) >= _REMEMBERED:
                 self._sights.clear()
             self._sights[instance.version] = known

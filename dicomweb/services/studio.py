@@ -78,8 +78,6 @@ class Studio:
         A presentation state shows the first of its images that is stored here (PS3.18 8.3.5); one of which none is
         gets a card that says what it is.
         """
-        from dicomweb.pixels.presentation.gsps import is_presentation_state
-
         if not is_presentation_state(instance.sop_class):
             return instance, None, 0
         known = self._images_of_states.get(instance.version)
@@ -95,6 +93,11 @@ class Studio:
             self._images_of_states.clear()
         self._images_of_states[instance.version] = found[0].key, found[1]
         return found[0], instance, found[1]
+
+
+def is_presentation_state(sop_class: str) -> bool:
+    """Whether the SOP class is one of presentation states (PS3.4 B.5)."""
+    return sop_class.startswith("1.2.840.10008.5.1.4.1.1.11.")
 
 
 def check_state(order: Order) -> None:

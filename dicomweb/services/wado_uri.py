@@ -22,7 +22,7 @@ from dicomweb.services.drawing import Order
 from dicomweb.services.handler import Handler
 from dicomweb.services.rendered_answer import answer_one
 from dicomweb.services.sights import Sight
-from dicomweb.services.studio import Studio
+from dicomweb.services.studio import Studio, is_presentation_state
 from dicomweb.services.wado_uri_parameters import WadoQuery, read_wado
 from dicomweb.wire.exchange import Answer, Request, WebError
 from dicomweb.wire.negotiation import DICOM, Representation, choose, parse_accepted
@@ -79,15 +79,13 @@ class WadoUri:
 
     async def _state_for(self, instance: Instance, asked: WadoQuery) -> Instance:
         """The presentation state, which must be one for this image."""
-        from dicomweb.pixels.presentation.gsps import is_presentation_state, referenced_images
-
         study = asked.study if asked.state_series else ""
         state = await self._find(study or instance.key.study, asked.state_series, asked.state)
         if not is_presentation_state(state.sop_class):
             raise WebError(400, "presentationUID does not name a presentation state")
-        header = await self._studio.sights.header(state)
         frame = asked.frame or 1
-        if not any(one.covers(instance.key.instance, frame) for one in referenced_images(header)):
+        references = await self._studio.drawing.references_of(state)
+        if not any(one.covers(instance.key.instance, frame) for one in references):
             raise WebError(400, "the presentation state is not for this image")
         return state
 

@@ -128,7 +128,7 @@ async def test_of_many_frames_one_is_read_and_one_is_computed() -> None:
     services = gallery(ramp(frames=40))
     services.archive.calls.clear()
     await services.get(f"{INSTANCE}/frames/17/rendered")
-    assert (services.archive.calls["frames"], services.compute.runs) == (1, 1)
+    assert (services.archive.calls["frames"], services.compute.runs) == (1, 2), "one to look, one to draw"
 
 
 @pytest.mark.parametrize("accept", ["multipart/related", RELATED.format("image/jpeg")])
@@ -282,7 +282,24 @@ async def test_a_document_is_given_as_it_is_to_a_page_too(accept: str) -> None:
     assert told.body == b"%PDF-1.4 " + b"x" * 5000
     part = await services.get(f"{INSTANCE}/rendered", accept, range="bytes=0-7")
     assert (part.status, part.body) == (206, b"%PDF-1.4")
-    assert services.compute.runs == 0
+    assert services.archive.calls["frames"] == 0
+
+
+@pytest.mark.parametrize(
+    ("syntax", "media"), [("1.2.840.10008.1.2.4.102", "video/mp4"), ("1.2.840.10008.1.2.4.100", "video/mpeg")]
+)
+@pytest.mark.parametrize("accept", ["video/*", "*/*", PAGE])
+async def test_a_stored_video_passes_through_with_ranges(syntax: str, media: str, accept: str) -> None:
+    """Its one fragment as it is; two fragments joined."""
+    film = bytes(range(256)) * 40
+    for fragments in ([film], [film[:5000], film[5000:]]):
+        stored = multi_frame([fragments], transfer_syntax=syntax, **image_attributes(8, 8, bits=8, frames=30))
+        services = gallery(stored)
+        told = await services.get(f"{INSTANCE}/rendered", accept)
+        assert (told.status, told.content_type, told.body) == (200, media, film)
+        part = await services.get(f"{INSTANCE}/rendered", accept, range="bytes=4990-5009")
+        assert (part.status, part.body) == (206, film[4990:5010])
+        assert (await services.get(f"{INSTANCE}/thumbnail")).status == 200
 
 
 async def test_a_document_in_parts_is_one_part() -> None:
