@@ -10,14 +10,19 @@ import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from pydicom.dataset import FileMetaDataset
+
 from tests.app.archives import RELATED, House, related
+from tests.build.dicom import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, SECONDARY_CAPTURE, uid
 
 PICTURE = "image/png"
 DOCUMENTS = ("text/html", "text/plain", "image/svg+xml", "application/pdf", "text/xml", "model/stl", "video/mp4")
 """What else is asked for, and linked to where it is offered."""
+_IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 _EXTENSIONS = {"svg+xml": "svg", "plain": "txt", "mpeg": "mpg"}
 
 
@@ -50,7 +55,11 @@ async def exhibits(
 
 
 async def _exhibit(house: House, name: str, about: str, path: Path, *, viewport: int, documents: bool) -> Exhibit:
-    address, status, trouble = await _store(house, await asyncio.to_thread(path.read_bytes))
+    data = await asyncio.to_thread(path.read_bytes)
+    address, status, trouble = await _store(house, data)
+    if not address and (completed := await asyncio.to_thread(with_identifiers, data, name)):
+        address, _, _ = await _store(house, completed)
+        about += f" (as it is not stored: {trouble}; shown is a copy with the identifiers it lacks)"
     if not address:
         return Exhibit(name, about, status, b"", f"not stored: {trouble}", 0.0)
     begun = time.perf_counter()
@@ -61,6 +70,35 @@ async def _exhibit(house: House, name: str, about: str, path: Path, *, viewport:
         return Exhibit(name, about, status, b"", _words(data), taken)
     others = [one async for one in _documents(house, address)] if documents else []
     return Exhibit(name, about, status, data, "", taken, tuple(others))
+
+
+def with_identifiers(data: bytes, name: str) -> bytes | None:
+    """A copy of a file with the UIDs that it needs to be stored; None if it cannot be read, or has them all."""
+    import pydicom
+
+    try:
+        data_set = pydicom.dcmread(BytesIO(data), force=True)
+        lacking = [one for one in _IDENTIFIERS if not _storable(str(data_set.get(one) or ""))]
+        for one in lacking:
+            setattr(data_set, one, uid(f"{name} {one}"))
+        if not lacking or len(data_set) < len(_IDENTIFIERS) + 1:
+            return None
+        data_set.file_meta = getattr(data_set, "file_meta", None) or FileMetaDataset()
+        data_set.file_meta.MediaStorageSOPClassUID = data_set.get("SOPClassUID") or SECONDARY_CAPTURE
+        data_set.file_meta.MediaStorageSOPInstanceUID = data_set.SOPInstanceUID
+        if "TransferSyntaxUID" not in data_set.file_meta:
+            implicit, little = data_set.original_encoding
+            explicit = EXPLICIT_LITTLE if little else EXPLICIT_BIG
+            data_set.file_meta.TransferSyntaxUID = IMPLICIT_LITTLE if implicit else explicit
+        made = BytesIO()
+        data_set.save_as(made)
+        return made.getvalue()
+    except Exception:  # whatever pydicom makes of such files: then they are shown as refused
+        return None
+
+
+def _storable(value: str) -> bool:
+    return 0 < len(value) <= 64 and all(one.isdigit() or one == "." for one in value)
 
 
 async def _documents(house: House, address: str) -> AsyncIterator[tuple[str, bytes]]:

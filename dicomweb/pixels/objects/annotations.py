@@ -17,7 +17,7 @@ import numpy.typing as npt
 from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import Picture
 from dicomweb.pixels.objects.attributes import (
-    bulk_needs,
+    bulk_path,
     bulk_value,
     has_value,
     integer,
@@ -28,13 +28,15 @@ from dicomweb.pixels.objects.attributes import (
 )
 from dicomweb.pixels.objects.canvas import WHITE, Canvas, Colour, canvas_size, corner_text
 from dicomweb.pixels.objects.colours import from_cielab, palette_colour
-from dicomweb.pixels.objects.contract import Needs, PortraitRequest, Source
+from dicomweb.pixels.objects.contract import BulkNeed, Needs, PortraitRequest, Source
 from dicomweb.pixels.objects.segmentation import draw_legend
 
 _SIDE = 512
 _POINTS, _DOUBLE_POINTS, _FIRSTS = "00660016", "00660022", "00660040"
+_MOST_BYTES = 48 << 20
+"""Of the coordinates of all groups together."""
 _MOST_DRAWN = 50_000
-"""Annotations of a group; of more, every second, third, ... is drawn."""
+"""Annotations of all groups; of more, every second, third, ... is drawn."""
 _FIXED = {"POINT": 1, "RECTANGLE": 4, "ELLIPSE": 4}
 """Points of an annotation, where the graphic type says it."""
 
@@ -54,17 +56,20 @@ class Drawn:
 
 
 def needs(header: JsonAttributes, wanted: PortraitRequest, media_type: str) -> Needs:
-    """The coordinates of all groups."""
+    """The coordinates of all groups, of very many the first ones."""
     tags = (_POINTS, _DOUBLE_POINTS, _FIRSTS)
-    return Needs(tuple(bulk_needs(*((group, tag) for group in items(header, "006A0002") for tag in tags))))
+    found = [path for group in items(header, "006A0002") for tag in tags if (path := bulk_path(group, tag))]
+    return Needs(tuple(BulkNeed(path, _MOST_BYTES // len(found) // 8 * 8) for path in found))
 
 
 def portray(header: JsonAttributes, source: Source, wanted: PortraitRequest, media_type: str) -> Picture:
     """All groups on white. Raises ValueError if there are no points."""
     flat = text(header, "006A0001") != "3D"
+    found = items(header, "006A0002")
+    most = max(1, _MOST_DRAWN // max(1, len(found)))
     groups = [
-        _group(one, source, wanted.transfer_syntax, place, 2 if flat else 3)
-        for place, one in enumerate(items(header, "006A0002"))
+        _group(one, source, wanted.transfer_syntax, place, 2 if flat else 3, most)
+        for place, one in enumerate(found)
     ]
     shapes = [shape for group in groups for shape in group.shapes]
     if not shapes:
@@ -85,7 +90,9 @@ def portray(header: JsonAttributes, source: Source, wanted: PortraitRequest, med
     return canvas.picture()
 
 
-def _group(group: JsonAttributes, source: Source, transfer_syntax: str, place: int, dimensions: int) -> Drawn:
+def _group(
+    group: JsonAttributes, source: Source, transfer_syntax: str, place: int, dimensions: int, most: int
+) -> Drawn:
     kind = text(group, "00700023").upper()
     double = has_value(group, _DOUBLE_POINTS)
     data = bulk_value(group, _DOUBLE_POINTS if double else _POINTS, source, transfer_syntax)
@@ -100,7 +107,7 @@ def _group(group: JsonAttributes, source: Source, transfer_syntax: str, place: i
         edges = (np.frombuffer(firsts, "<u4", len(firsts) // 4).astype(np.int64) - 1) // dimensions
         edges = edges[(edges >= 0) & (edges < len(points))]
     ends = np.append(edges[1:], len(points))
-    step = max(1, -(-len(edges) // _MOST_DRAWN))
+    step = max(1, -(-len(edges) // most))
     shapes = [points[first:end] for first, end in zip(edges[::step], ends[::step], strict=True) if end > first]
     return Drawn(
         label=text(group, "006A0005") or meaning(group, "006A000A") or f"group {place + 1}",

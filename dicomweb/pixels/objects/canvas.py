@@ -35,9 +35,13 @@ _LIKE = str.maketrans({"µ": "u", "μ": "u", "ß": "ss", "Ø": "O", "ø": "o", "
 """Letters that have no other form than themselves, by those that stand in for them."""
 
 
+_MOST_LETTERS = 2000
+"""Of a text: more are never seen, and measuring them takes long."""
+
+
 def drawable(text: str) -> str:
     """The text in letters that can be drawn: accents are dropped, what has no Latin form becomes nothing."""
-    apart = unicodedata.normalize("NFKD", text.translate(_LIKE))
+    apart = unicodedata.normalize("NFKD", text[:_MOST_LETTERS].translate(_LIKE))
     return " ".join(
         "".join(one if one != "\n" else " " for one in apart if " " <= one <= "~" or one == "\n").split()
     )

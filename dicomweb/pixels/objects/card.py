@@ -86,12 +86,12 @@ def _draw_facts(canvas: Canvas, summary: Summary, y: float, *, margin: float, si
     for name, value in summary.facts:
         if y + size * 1.4 > canvas.height - margin / 2:
             return
-        lines = wrapped(value, size, room * 0.62, 2) or [""]
-        canvas.text(margin, y, shortened(name, size, room * 0.34), size, QUIET)
+        lines = wrapped(value, size, room * 0.7, 2) or [""]
+        canvas.text(margin, y, shortened(name, size, room * 0.27), size, QUIET)
         for line in lines:
             if y + size * 1.4 > canvas.height - margin / 2:
                 return
-            canvas.text(margin + room * 0.38, y, line, size, INK)
+            canvas.text(margin + room * 0.3, y, line, size, INK)
             y += size * 1.45
 
 

@@ -9,11 +9,21 @@ from __future__ import annotations
 from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import Picture
 from dicomweb.pixels.objects import card, clinical_document
-from dicomweb.pixels.objects.attributes import bulk_needs, bulk_path, bulk_value, has_value, integer
-from dicomweb.pixels.objects.contract import ANY_PICTURE, Needs, Passage, Portrait, PortraitRequest, Source
+from dicomweb.pixels.objects.attributes import bulk_path, bulk_value, has_value, integer
+from dicomweb.pixels.objects.contract import (
+    ANY_PICTURE,
+    BulkNeed,
+    Needs,
+    Passage,
+    Portrait,
+    PortraitRequest,
+    Source,
+)
 
 DOCUMENT = "00420011"
 _LENGTH = "00420015"
+_MOST_TEXT = 16 << 20
+"""Bytes of a document that is read to be made into text."""
 _PIXEL_DATA = "7FE00010"
 
 
@@ -27,7 +37,10 @@ def stored_value(header: JsonAttributes) -> Passage | None:
 
 def needs(header: JsonAttributes, wanted: PortraitRequest, media_type: str) -> Needs:
     """The document, unless only its card is wanted."""
-    return Needs() if media_type == ANY_PICTURE else Needs(tuple(bulk_needs((header, DOCUMENT))))
+    path = bulk_path(header, DOCUMENT)
+    if not path or media_type == ANY_PICTURE:
+        return Needs()
+    return Needs((BulkNeed(path, _MOST_TEXT if media_type in ("text/html", "text/plain") else None),))
 
 
 def portray(

@@ -18,7 +18,14 @@ from dicomweb.pixels.objects.attributes import number, text
 from dicomweb.pixels.objects.canvas import INK, Canvas, corner_text
 from dicomweb.pixels.objects.colours import colour_wash, wash_table
 from dicomweb.pixels.objects.contract import Needs, PortraitRequest, Source
-from dicomweb.pixels.objects.volumes import affordable_frames, enlarged, finite_range, pixel_shape, readable_frame
+from dicomweb.pixels.objects.volumes import (
+    affordable_frames,
+    check_size,
+    enlarged,
+    finite_range,
+    pixel_shape,
+    readable_frame,
+)
 
 _ISODOSES = (0.2, 0.5, 0.8, 0.95)
 """Parts of the largest dose at which lines are drawn."""
@@ -57,6 +64,7 @@ def _spec(header: JsonAttributes) -> ImageSpec:
     spec = image_spec(header)
     if spec is None:
         raise ValueError("a dose without a grid")
+    check_size(spec)
     return spec
 
 

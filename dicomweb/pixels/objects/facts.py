@@ -37,14 +37,22 @@ class Summary:
 def summary_of(header: JsonAttributes) -> Summary:
     """What is worth saying of an object."""
     sop_class = text(header, "00080016")
-    name = (uid_name(sop_class) or "DICOM object").removesuffix(" Storage")
+    name = (uid_name(sop_class) or _unnamed(header)).removesuffix(" Storage")
     facts = [fact for fact in (*_particular(header, sop_class), *_general(header)) if fact[1]]
+    if sop_class and uid_name(sop_class) is None:
+        facts.append(("Class", sop_class))
+    facts.append(("Attributes", str(sum(not tag.startswith("0010") for tag in header))))
     return Summary(
         badge=text(header, "00080060", "DICOM"),
         title=name,
         subtitle=text(header, "0008103E") or text(header, "00081030"),
         facts=tuple(facts),
     )
+
+
+def _unnamed(header: JsonAttributes) -> str:
+    """What to call an object of no known class."""
+    return "Worklist item" if "00400100" in header else "DICOM object"
 
 
 def date_of(value: str) -> str:
@@ -57,6 +65,10 @@ def _particular(header: JsonAttributes, sop_class: str) -> Iterator[Fact]:
         if sop_class == family or (family.endswith(".") and sop_class.startswith(family)):
             yield from facts(header)
             return
+    if "00400100" in header:  # Scheduled Procedure Step Sequence
+        yield from _worklist(header)
+    elif "00741000" in header or "00741204" in header:
+        yield from _procedure_step(header)
 
 
 def _general(header: JsonAttributes) -> Iterator[Fact]:

@@ -24,8 +24,10 @@ from dicomweb.pixels.objects.document import DOCUMENT, document_bytes
 from dicomweb.pixels.objects.facts import summary_of
 
 _SIDE = 512
-_MOST_BYTES = 64 << 20
+_MOST_BYTES = 32 << 20
 """Of a mesh that is drawn; longer ones get a card."""
+_MOST_TEXT = 8 << 20
+"""The same of meshes in text."""
 _MOST_FACETS = 60_000
 _FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _LIGHT = np.array((0.35, -0.75, 0.56))
@@ -62,6 +64,8 @@ def facets_of(data: bytes) -> npt.NDArray[np.float64]:
     count = int.from_bytes(data[80:84], "little")
     if len(data) >= 84 and count and len(data) >= 84 + 50 * count:
         found = np.frombuffer(data, _FACET, count, 84)["corners"].astype(np.float64)
+    elif len(data) > _MOST_TEXT:
+        raise ValueError("a mesh of more text than is drawn")
     elif data.lstrip()[:5].lower() == b"solid":
         words = data.split()
         places = [place for place, word in enumerate(words) if word.lower() == b"vertex"]

@@ -16,7 +16,7 @@ from dicomweb.pixels.frame import Picture
 from dicomweb.pixels.objects.attributes import code_value, item, number, numbers, text, values
 from dicomweb.pixels.objects.canvas import Canvas, corner_text
 from dicomweb.pixels.objects.contract import Needs, PortraitRequest, Source
-from dicomweb.pixels.objects.volumes import enlarged, finite_range, in_groups, pixel_shape
+from dicomweb.pixels.objects.volumes import check_size, enlarged, finite_range, in_groups, pixel_shape
 
 _SMALLEST = 256
 _LEFT_OUT = 0.5
@@ -60,6 +60,7 @@ def _frame(header: JsonAttributes, wanted: PortraitRequest) -> int:
     spec = image_spec(header)
     if spec is None:
         raise ValueError("a parametric map without pixels")
+    check_size(spec)
     return wanted.frame or (spec.frames + 1) // 2
 
 
@@ -76,7 +77,7 @@ def _range(
     low, high = finite_range([shown], _LEFT_OUT)
     if high <= low:
         low, high = finite_range([shown])
-    return (low, high) if high > low else (low, low + 1)
+    return (low, high) if high > low else (low, low + max(1.0, abs(low)))
 
 
 def _legend(header: JsonAttributes, frame: int, low: float, high: float) -> list[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 
 from dicomweb.model.query import JsonAttributes
-from dicomweb.pixels.frame import Picture, Undecodable
+from dicomweb.pixels.frame import Picture, TooLarge, Undecodable
 from dicomweb.pixels.objects.contract import (
     ANY_PICTURE,
     BulkNeed,
@@ -80,8 +80,8 @@ def needs(header: JsonAttributes, wanted: PortraitRequest) -> Needs:
 def portray(header: JsonAttributes, source: Source, wanted: PortraitRequest) -> Portrait | Picture:
     """The object in the wanted media type: finished bytes, or a picture to be scaled and written.
 
-    Raises BadRenderRequest if the media type is not among `offered_media`; Undecodable if a frame is asked for by
-    its number and could not be decoded.
+    Raises BadRenderRequest if the media type is not among `offered_media`; if a frame is asked for by
+    its number, Undecodable if it could not be decoded, TooLarge if it is not let into memory.
     """
     kind = kind_of(header, wanted.transfer_syntax)
     media_type = _media_type(header, wanted)
@@ -90,6 +90,8 @@ def portray(header: JsonAttributes, source: Source, wanted: PortraitRequest) -> 
     except BadRenderRequest:
         raise
     except Exception as error:  # whatever is odd about the object: what it is can still be said
+        if wanted.frame is not None and isinstance(error, TooLarge):
+            raise
         if wanted.frame is not None and not _has_frame(source, wanted.frame):
             raise Undecodable(f"frame {wanted.frame} cannot be decoded") from error
         _log.debug("a %s is shown by a card: %s", kind.name, type(error).__name__)

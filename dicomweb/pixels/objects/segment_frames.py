@@ -8,7 +8,7 @@ Everything here is read from the header.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dicomweb.model.instance import ImageSpec
@@ -52,45 +52,50 @@ class Plan:
 
 def plan_frame(header: JsonAttributes, spec: ImageSpec, number: int) -> Plan:
     """One frame by itself."""
-    placed = next((one for one in _placed(header, spec) if one.number == number), Placed(number, 1))
+    placed = _placing(header, spec)(number)
     return Plan(spec.rows, spec.columns, (Placed(number, placed.segment),))
 
 
 def plan_whole(header: JsonAttributes, spec: ImageSpec) -> Plan:
     """What shows the object best: the slide put together, or the frames among which the fullest plane is."""
     rows, columns = integer(header, "00480007"), integer(header, "00480006")  # Total Pixel Matrix Rows, Columns
-    affordable = spec.frames <= MOST_FRAMES and spec.frames * spec.rows * spec.columns <= MOST_SAMPLES
-    frames = tuple(_placed(header, spec))
-    if rows >= spec.rows and columns >= spec.columns and rows * columns <= MOST_SAMPLES:
-        if affordable:
-            return Plan(rows, columns, frames)
-    elif affordable:
-        return Plan(spec.rows, spec.columns, frames)
-    return Plan(spec.rows, spec.columns, _likely_plane(frames))
+    placing = _placing(header, spec)
+    if spec.frames <= MOST_FRAMES and spec.frames * spec.rows * spec.columns <= MOST_SAMPLES:
+        frames = tuple(map(placing, range(1, spec.frames + 1)))
+        slide = rows >= spec.rows and columns >= spec.columns and rows * columns <= MOST_SAMPLES
+        return Plan(rows, columns, frames) if slide else Plan(spec.rows, spec.columns, frames)
+    # of too many, those around the middle: what is segmented is rarely at the ends
+    first = max(1, (spec.frames - MOST_FRAMES) // 2)
+    middle = tuple(map(placing, range(first, min(spec.frames, first + MOST_FRAMES - 1) + 1)))
+    return Plan(spec.rows, spec.columns, _likely_plane(middle, spec))
 
 
-def _likely_plane(frames: tuple[Placed, ...]) -> tuple[Placed, ...]:
+def _likely_plane(frames: tuple[Placed, ...], spec: ImageSpec) -> tuple[Placed, ...]:
     """The frames of the plane with most segments, of several such the middle one."""
     planes: dict[Plane, list[Placed]] = defaultdict(list)
     for one in frames:
         planes[one.plane].append(one)
     most = max(map(len, planes.values()))
     fullest = [plane for plane, found in planes.items() if len(found) == most]
-    return tuple(Placed(one.number, one.segment) for one in planes[fullest[len(fullest) // 2]][:MOST_FRAMES])
+    affordable = max(1, MOST_SAMPLES // (spec.rows * spec.columns))
+    chosen = planes[fullest[len(fullest) // 2]][:affordable]
+    return tuple(Placed(one.number, one.segment) for one in chosen)
 
 
-def _placed(header: JsonAttributes, spec: ImageSpec) -> Iterator[Placed]:
+def _placing(header: JsonAttributes, spec: ImageSpec) -> Callable[[int], Placed]:
+    """Says of a frame number where the frame goes."""
     label_map = text(header, "00620001") == "LABELMAP"
     groups = items(header, "52009230")  # Per-Frame Functional Groups
     if text(header, "00209311") == "TILED_FULL" or (not groups and integer(header, "00480006")):
-        yield from _tiles(header, spec, label_map)
-        return
-    shared = item(header, "52009229")
-    common = integer(item(shared, "0062000A"), "0062000B")
-    for number in range(1, spec.frames + 1):
+        return _tiles(header, spec, label_map)
+    common = integer(item(item(header, "52009229"), "0062000A"), "0062000B")
+
+    def place(number: int) -> Placed:
         group = groups[number - 1] if number <= len(groups) else {}
         segment = integer(item(group, "0062000A"), "0062000B") or common or 1
-        yield _in_group(number, ALL_SEGMENTS if label_map else segment, group)
+        return _in_group(number, ALL_SEGMENTS if label_map else segment, group)
+
+    return place
 
 
 def _in_group(number: int, segment: int, group: JsonAttributes) -> Placed:
@@ -102,15 +107,18 @@ def _in_group(number: int, segment: int, group: JsonAttributes) -> Placed:
     return Placed(number, segment, plane=tuple(round(one, 2) for one in position) or (float(number),))
 
 
-def _tiles(header: JsonAttributes, spec: ImageSpec, label_map: bool) -> Iterator[Placed]:
+def _tiles(header: JsonAttributes, spec: ImageSpec, label_map: bool) -> Callable[[int], Placed]:
     """TILED_FULL: tiles row by row, then segment by segment (PS3.3 C.7.6.17.3)."""
     across = max(1, -(-integer(header, "00480006") // spec.columns))
     down = max(1, -(-integer(header, "00480007") // spec.rows))
     planes = max(1, integer(header, "00480303", 1))  # Total Pixel Matrix Focal Planes
     segments = [integer(one, "00620004") for one in items(header, "00620002")]
-    for place in range(spec.frames):
-        tile, layer = place % (across * down), place // (across * down)
+
+    def place(number: int) -> Placed:
+        layer, tile = divmod(number - 1, across * down)
         which = layer // planes
-        segment = segments[which] if which < len(segments) else 1
+        segment = ALL_SEGMENTS if label_map else segments[which] if which < len(segments) else 1
         row, column = tile // across * spec.rows, tile % across * spec.columns
-        yield Placed(place + 1, ALL_SEGMENTS if label_map else segment, row, column, (float(layer % planes),))
+        return Placed(number, segment, row, column, (float(layer % planes),))
+
+    return place

@@ -7,8 +7,9 @@ pixels can be told apart.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,16 @@ from dicomweb.pixels.objects.canvas import BLACK, INK, Canvas, Colour, shortened
 from dicomweb.pixels.objects.colours import from_cielab, palette_colour
 from dicomweb.pixels.objects.contract import Needs, PortraitRequest, Source
 from dicomweb.pixels.objects.palette import palette_needs, palette_of
-from dicomweb.pixels.objects.segment_frames import ALL_SEGMENTS, Placed, Plan, Plane, plan_frame, plan_whole
-from dicomweb.pixels.objects.volumes import readable_frame
+from dicomweb.pixels.objects.segment_frames import (
+    ALL_SEGMENTS,
+    MOST_SAMPLES,
+    Placed,
+    Plan,
+    Plane,
+    plan_frame,
+    plan_whole,
+)
+from dicomweb.pixels.objects.volumes import check_size, readable_frame
 
 _LEGEND_FROM = 192
 """Pixels of width below which a legend would hide the picture."""
@@ -51,6 +60,10 @@ def portray(header: JsonAttributes, source: Source, wanted: PortraitRequest, med
     segments = {one.number: one for one in segments_of(header)}
     colours = _colour_table(header, segments, source, wanted.transfer_syntax)
     arrays = {one: frame.array for one in plan.frames if (frame := readable_frame(source, one.number))}
+    if plan.rows * plan.columns > MOST_SAMPLES:  # of the largest frames, every second, third, ... pixel
+        step = math.isqrt(plan.rows * plan.columns // MOST_SAMPLES) + 1
+        arrays = {one: array[::step, ::step] for one, array in arrays.items()}
+        plan = replace(plan, rows=-(-plan.rows // step), columns=-(-plan.columns // step))
     shown = _fullest(arrays)
     full = _full_value(header)
     array, seen = _painted(plan, {one: arrays[one] for one in shown}, colours, full)
@@ -98,6 +111,8 @@ def _plan(header: JsonAttributes, wanted: PortraitRequest) -> Plan:
     spec = image_spec(header)
     if spec is None:
         raise ValueError("a segmentation without pixels")
+    if wanted.frame is not None:
+        check_size(spec)
     return plan_whole(header, spec) if wanted.frame is None else plan_frame(header, spec, wanted.frame)
 
 

@@ -10,13 +10,15 @@ from PIL import Image
 
 from dicomweb.model.instance import ImageSpec
 from dicomweb.model.query import JsonAttributes
-from dicomweb.pixels.frame import DecodedFrame
+from dicomweb.pixels.frame import DecodedFrame, TooLarge
 from dicomweb.pixels.objects.attributes import item, numbers
 from dicomweb.pixels.objects.contract import Source
 
 MOST_SAMPLES = 8_000_000
 MOST_FRAMES = 600
 """What is decoded at most to find the frame that says most, and the range of the whole."""
+MOST_PIXELS = 32_000_000
+"""Of a frame that is drawn."""
 
 
 def affordable_frames(spec: ImageSpec, frame: int | None) -> tuple[int, ...]:
@@ -24,6 +26,12 @@ def affordable_frames(spec: ImageSpec, frame: int | None) -> tuple[int, ...]:
     if spec.frames <= MOST_FRAMES and spec.frames * spec.rows * spec.columns <= MOST_SAMPLES:
         return tuple(range(1, spec.frames + 1))
     return (frame or (spec.frames + 1) // 2,)
+
+
+def check_size(spec: ImageSpec) -> None:
+    """Refuse frames whose numbers would take more memory than a picture is worth. Raises TooLarge."""
+    if spec.rows * spec.columns > MOST_PIXELS:
+        raise TooLarge(f"frames of {spec.columns} x {spec.rows} numbers are not drawn")
 
 
 def readable_frame(source: Source, number: int) -> DecodedFrame | None:
