@@ -65,7 +65,10 @@ def decode_frame(
 
     `data` is the frame as stored: a native one in the byte order of its transfer syntax, one of 1-bit samples from
     bit 0 on. `pixel_vr` is the VR of the pixel data element: OF and OD mean float samples, and big endian OW of 8
-    bits has its bytes turned round in pairs.
+    bits or 1 has its bytes turned round in pairs. Where such a frame ends inside a word, its last byte lies with
+    the next frame: `services.frame_reading` cuts them out of whole words, and they are little endian then.
+
+    The array of a native frame may be a view of `data` and not to be written to.
 
     Raises Undecodable, UnsupportedSyntax, TooLarge.
     """

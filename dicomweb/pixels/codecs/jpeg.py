@@ -9,7 +9,8 @@ encoders that turn RGB into YCbCr on their way often leave Photometric Interpret
 component names "RGB", the JFIF segment (always YCbCr), chroma stored smaller; only then the attribute.
 
 **End.** Decoders fill up an image that is cut off without a word. Where EOI is missing, the image is decoded
-twice, with different bytes behind its end: if they change it, it was not complete.
+twice, with different bytes behind its end: if they change it, it was not complete. Bytes that are wrong in the
+middle of a scan are not found out: JPEG has nothing to check them by. The digests of the archive do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JPEG XL (ISO/IEC 18181-1, -2; PS3.5 A.4.12, 8.2.16): lossless, recompressed JPEG, lossy.
+"""JPEG XL (ISO/IEC 18181-1, -2; PS3.5 8.2.15): lossless, recompressed JPEG, lossy.
 
 Either a bare codestream (FF0A) or boxes with it inside. Its header is a string of bits, least significant first:
 

@@ -34,7 +34,7 @@ def decode_native(frame: EncodedFrame) -> Samples:
 
 
 def decode_deflated(frame: EncodedFrame) -> Samples:
-    """The samples of a frame deflated by itself (Deflated Image Frame Compression, PS3.5 A.4.14)."""
+    """The samples of a frame deflated by itself (Deflated Image Frame Compression, PS3.5 8.2.16, A.4.13)."""
     most = frame.decoded_bytes + 2
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
