@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from dicomweb.pixels.transcode import Conversion
 
 _JPEG = "1.2.840.10008.1.2.4."
+_RLE = "1.2.840.10008.1.2.5"
 TARGETS: tuple[str, ...] = (
     EXPLICIT_LITTLE,
     *(_JPEG + end for end in ("70", "80", "90", "201", "202", "110")),
-    "1.2.840.10008.1.2.5",
+    _RLE,
     _JPEG + "57",
     *(_JPEG + end for end in ("50", "51", "81", "91", "203", "111", "112")),
     "1.2.840.10008.1.2.1.98",
@@ -128,6 +129,9 @@ def _made_of(source: str, image: ImageSpec, pixel_vr: str) -> tuple[str, ...]:
 
 
 def _is_made(source: str, image: ImageSpec, pixel_vr: str, target: str) -> bool:
+    if target == _RLE and image.bits_allocated == 1:
+        # PS3.5 G.2 wants a byte a sample, files in the wild pack eight: what one writes another misreads
+        return False
     try:
         conversion_between(source, image, pixel_vr, target)
     except UnsupportedSyntax:

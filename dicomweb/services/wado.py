@@ -100,14 +100,14 @@ class Retrieval:
             return await self._zip(scope, instances, form, tag)
         if packaging.multipart:
             return await self._multipart(instances, form, counts, tag)
-        return self._single(request, instances[0], packaging, tag)
+        return await self._single(request, instances[0], packaging, tag)
 
-    def _single(self, request: Request, instance: Instance, chosen: Representation, tag: str) -> Answer:
+    async def _single(self, request: Request, instance: Instance, chosen: Representation, tag: str) -> Answer:
         """One file as the body; ranges of it where it is sent as stored."""
         if chosen.stored:
             read = partial(self._archive.read, instance)
             return single_part(request, chosen.content_type, tag, instance.size, read)
-        body = _payloads(self._parts((instance,), {kind_of(instance): chosen}))
+        body = await begun(_payloads(self._parts((instance,), {kind_of(instance): chosen})), chunks=1)
         return Answer(200, (("Content-Type", chosen.content_type), *caching(tag)), body)
 
     async def _multipart(

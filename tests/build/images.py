@@ -5,6 +5,7 @@ The frames are encoded by the product's own encoders, which have tests of their 
 
 from __future__ import annotations
 
+import struct
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from dicomweb.model.instance import ImageSpec
 from dicomweb.pixels.decode import decode_frame
 from dicomweb.pixels.transcode import convert_frame, plan_conversion
 from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, transfer_syntax
-from tests.build.dicom import image_attributes, make_data_set, multi_frame, to_file
+from tests.build.dicom import image_attributes, make_data_set, multi_frame, part10, to_file, uid
 
 SIDE = 16
 JPEG_2000_PART_2 = "1.2.840.10008.1.2.4.92"
@@ -43,7 +44,8 @@ def plain_frame(number: int, spec: ImageSpec) -> bytes:
     if spec.bits_allocated == 1:
         return np.packbits(grey.ravel() // 8 % 2, bitorder="little").tobytes()
     scaled = grey * (1 if spec.bits_allocated == 8 else 100) - 2000 * spec.pixel_representation
-    return (scaled % (1 << spec.bits_allocated)).astype(f"<u{spec.bits_allocated // 8}").tobytes()
+    data: bytes = (scaled % (1 << spec.bits_allocated)).astype(f"<u{spec.bits_allocated // 8}").tobytes()
+    return data
 
 
 @cache
@@ -68,13 +70,20 @@ def file_in(syntax: str, spec: ImageSpec, **attributes: Any) -> bytes:
     }
     frames = [frame_in(syntax, number, spec) for number in range(1, spec.frames + 1)]
     if transfer_syntax(syntax).encapsulated:
-        return multi_frame([[frame] for frame in frames], transfer_syntax=syntax, **described)
+        return compressed_file(frames, syntax, **described)
     data_set = make_data_set(**described)
     value = b"".join(frames)
     if spec.bits_allocated == 1:
         value = joined_bits(frames, spec)
     data_set.add_new(0x7FE00010, "OW" if spec.bits_allocated > 8 else "OB", value + b"\0" * (len(value) % 2))
     return to_file(data_set, syntax)
+
+
+def compressed_file(frames: list[bytes], syntax: str, **attributes: Any) -> bytes:
+    """A file of compressed frames, a fragment each, also in syntaxes that pydicom does not know."""
+    data = multi_frame([[frame] for frame in frames], **attributes)
+    (length,) = struct.unpack_from("<L", data, 140)
+    return part10(data[144 + length :], syntax, sop_instance=uid(attributes.get("instance", "instance")))
 
 
 def joined_bits(frames: list[bytes], spec: ImageSpec) -> bytes:
