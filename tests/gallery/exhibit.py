@@ -23,6 +23,8 @@ PICTURE = "image/png"
 DOCUMENTS = ("text/html", "text/plain", "image/svg+xml", "application/pdf", "text/xml", "model/stl", "video/mp4")
 """What else is asked for, and linked to where it is offered."""
 _IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+_DICOM = ("PatientID", "PatientName", "Modality", "Rows", "DirectoryRecordSequence")
+"""A bare data set has one of these; what has not is no DICOM, whatever can be read of it."""
 _EXTENSIONS = {"svg+xml": "svg", "plain": "txt", "mpeg": "mpg"}
 
 
@@ -81,7 +83,7 @@ def with_identifiers(data: bytes, name: str) -> bytes | None:
         lacking = [one for one in _IDENTIFIERS if not _storable(str(data_set.get(one) or ""))]
         for one in lacking:
             setattr(data_set, one, uid(f"{name} {one}"))
-        if not lacking or len(data_set) < len(_IDENTIFIERS) + 1:
+        if not lacking or not (data[128:132] == b"DICM" or any(one in data_set for one in _DICOM)):
             return None
         data_set.file_meta = getattr(data_set, "file_meta", None) or FileMetaDataset()
         data_set.file_meta.MediaStorageSOPClassUID = data_set.get("SOPClassUID") or SECONDARY_CAPTURE

@@ -42,7 +42,8 @@ async def test_each_file_gets_its_picture_documents_or_the_reason_why_not(tmp_pa
     assert "3 of 4 files have a picture" in written
     assert "words &amp; more" in written
     assert (tmp_path / "gallery" / "pictures" / "001.html").is_file()
-    assert Image.open(tmp_path / "gallery" / "sheet-01.png").width == 1800
+    with Image.open(tmp_path / "gallery" / "sheet-01.png") as sheet:
+        assert sheet.width == 1800
 
 
 def test_the_page_tells_errors_first_and_escapes_them() -> None:
