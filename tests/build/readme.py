@@ -1,4 +1,4 @@
-"""The parts of the README that are made from the program: settings, commands, DICOMweb resources.
+"""The parts of the README that are made from the program: settings, commands, resources, transfer syntaxes.
 
 `python -m tests.build.readme` writes them anew; `tests/test_docs.py` fails where they differ.
 """
@@ -10,7 +10,10 @@ from pathlib import Path
 
 from app.cli import COMMANDS
 from app.values import SettingInfo, all_settings, shown
+from dicomweb.pixels.abilities import SYNTAXES
+from dicomweb.services.conversions import TARGETS
 from dicomweb.wire.paths import ROUTES
+from dicomweb.wire.transfer_syntaxes import TRANSFER_SYNTAXES
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -39,7 +42,38 @@ def resources_table() -> str:
     return "\n".join(["| method | resource | PS3.18 | |", "|---|---|---|---|", *rows])
 
 
-PARTS = {"settings": settings_table, "commands": commands_table, "resources": resources_table}
+def syntaxes_table() -> str:
+    """A row a transfer syntax; those that are only given as they are stored in one line below."""
+    rows: list[str] = []
+    passed: list[str] = []
+    for uid, syntax in TRANSFER_SYNTAXES.items():
+        able = SYNTAXES[uid]
+        if able.decodable or able.encodable:
+            made = _mark(uid in TARGETS)
+            rows.append(
+                f"| {_cell(syntax.name)} | {uid} | `{syntax.media_type}` | {_mark(able.decodable)} | {made} "
+                f"| {_mark(able.lossy)} |"
+            )
+        else:
+            passed.append(uid.rpartition(".4.")[2])
+    head = [
+        "| transfer syntax | UID | media type of frames | decoded | made | lossy |",
+        "|---|---|---|---|---|---|",
+    ]
+    rest = f"Given as stored and in no other form: 1.2.840.10008.1.2.4 with {', '.join(passed)}; and all others."
+    return "\n".join([*head, *rows, "", rest])
+
+
+def _mark(is_so: bool) -> str:
+    return "yes" if is_so else ""
+
+
+PARTS = {
+    "settings": settings_table,
+    "commands": commands_table,
+    "resources": resources_table,
+    "syntaxes": syntaxes_table,
+}
 
 
 def part_pattern(name: str) -> re.Pattern[str]:
