@@ -24,17 +24,37 @@ _MOST_PER_BYTE = 64
 
 def decode_rle(frame: EncodedFrame) -> Samples:
     """The samples of an RLE frame. Raises Undecodable."""
-    bits = frame.spec.bits_allocated == 1
-    count = -(-frame.samples // 8) if bits else frame.samples
-    size = 1 if bits else frame.sample_type.itemsize
-    segments = _segments(frame.data, frame.spec.samples_per_pixel * size if not bits else 1)
-    if count * size > _MOST_PER_BYTE * len(frame.data):
-        raise Undecodable(f"{len(frame.data)} bytes of RLE cannot hold {count * size}")
-    packed = _unpacked(frame.data, segments, np.dtype(f"<u{size}"), count)
-    if bits:
-        packed = np.unpackbits(packed, count=frame.samples, bitorder="little")
-    samples = packed.view(frame.sample_type.newbyteorder("<")).astype(frame.sample_type, copy=False)
-    return arranged(samples, frame, by_plane=False)
+    if frame.spec.bits_allocated == 1:
+        return arranged(_bits(frame).astype(frame.sample_type, copy=False), frame, by_plane=False)
+    count, size = frame.samples, frame.sample_type.itemsize
+    segments = _segments(frame.data, frame.spec.samples_per_pixel * size)
+    _check_ratio(frame, count * size)
+    samples = _unpacked(frame.data, segments, np.dtype(f"<u{size}"), count).view(
+        frame.sample_type.newbyteorder("<")
+    )
+    return arranged(samples.astype(frame.sample_type, copy=False), frame, by_plane=False)
+
+
+def _bits(frame: EncodedFrame) -> Samples:
+    """Samples of one bit: a byte each, since the composite pixel code is padded to whole bytes (PS3.5 G.2).
+
+    Some writers took that for eight samples a byte, as native pixel data have them; the length tells them apart.
+    """
+    ((start, end),) = _segments(frame.data, 1)
+    packed = -(-frame.samples // 8)
+    _check_ratio(frame, packed)
+    unpacked = _unpacked_bytes(frame.data[start:end], frame.samples)
+    if len(unpacked) >= frame.samples:
+        samples: Samples = (np.frombuffer(unpacked, np.uint8, frame.samples) != 0).astype(np.uint8)
+        return samples
+    if len(unpacked) < packed or len(unpacked) > packed + 1:
+        raise Undecodable(f"an RLE segment of {len(unpacked)} bytes, {frame.samples} samples of a bit declared")
+    return np.unpackbits(np.frombuffer(unpacked, np.uint8), count=frame.samples, bitorder="little")
+
+
+def _check_ratio(frame: EncodedFrame, declared: int) -> None:
+    if declared > _MOST_PER_BYTE * len(frame.data):
+        raise Undecodable(f"{len(frame.data)} bytes of RLE cannot hold {declared}")
 
 
 def _segments(data: bytes, expected: int) -> list[tuple[int, int]]:
@@ -68,16 +88,21 @@ def _unpacked(data: bytes, segments: list[tuple[int, int]], kind: np.dtype[Any],
 
 def _segment(segment: bytes, expected: int) -> Samples:
     """The first `expected` bytes of a segment; padding behind them is left aside. Raises Undecodable."""
-    import imagecodecs
-
-    try:
-        unpacked = imagecodecs.packbits_decode(segment)
-    except RuntimeError:
-        # refused also for a run that is cut off behind the last byte that matters
-        unpacked = _packbits(segment, expected)
+    unpacked = _unpacked_bytes(segment, expected)
     if len(unpacked) < expected:
         raise Undecodable(f"an RLE segment of {len(unpacked)} bytes, {expected} declared")
     return np.frombuffer(unpacked, np.uint8, expected)
+
+
+def _unpacked_bytes(segment: bytes, expected: int) -> bytes:
+    """What a segment holds, not much more than `expected` bytes of it."""
+    import imagecodecs
+
+    try:
+        return bytes(imagecodecs.packbits_decode(segment))
+    except RuntimeError:
+        # refused also for a run that is cut off behind the last byte that matters
+        return bytes(_packbits(segment, expected))
 
 
 def _packbits(segment: bytes, expected: int) -> bytes:

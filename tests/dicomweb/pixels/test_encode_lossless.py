@@ -173,6 +173,20 @@ def test_pylibjpeg_reads_rle(kind: Kind) -> None:
     assert bytes(planes) == np.ascontiguousarray(by_plane).tobytes()
 
 
+@pytest.mark.parametrize("columns", [8, 13, 100])
+def test_samples_of_one_bit_in_rle_are_a_byte_each_or_packed(columns: int) -> None:
+    kind = BIT.sized(9, columns)
+    array = noise(kind)
+    native = encode_frame(frame_of(array, kind), kind.spec, EXPLICIT_LITTLE)
+    header = np.array([1, 64, *[0] * 14], "<u4").tobytes()
+
+    padded = encode_frame(frame_of(array, kind), kind.spec, RLE)
+    packed = header + bytes(byte for value in native for byte in (0, value))
+
+    for data in (padded, packed):
+        assert np.array_equal(decode_frame(data, kind.spec, RLE).array, array)
+
+
 def test_no_run_of_rle_goes_on_in_the_next_row() -> None:
     kind = Kind(8, 8).sized(6, 100)
 
