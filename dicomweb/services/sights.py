@@ -24,7 +24,7 @@ from dicomweb.ports import Archive, Compute
 
 _PARSED_BYTES = 8 << 20
 """Bytes of headers, as JSON, that are held parsed; parsed they take several times that."""
-_AHEAD = 64
+_AHEAD = 200
 """Headers held that nobody has asked for yet."""
 _TOGETHER = 12
 """Headers read at once where one is asked for."""
