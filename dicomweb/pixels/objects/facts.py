@@ -135,7 +135,7 @@ def _fiducials(header: JsonAttributes) -> Iterator[Fact]:
 
 
 def _real_world_values(header: JsonAttributes) -> Iterator[Fact]:
-    for entry in items(header, "0040A543")[:1] or items(header, "00409096")[:1]:
+    for entry in items(header, "00409094")[:1] or items(header, "00409096")[:1]:
         mapping = item(entry, "00409096") or entry
         units = meaning(mapping, "004008EA")
         yield "Unit", units
@@ -145,7 +145,7 @@ def _real_world_values(header: JsonAttributes) -> Iterator[Fact]:
     yield (
         "Images",
         counted(
-            sum(len(items(one, "00081140")) or len(items(one, "00081199")) for one in items(header, "0040A543")),
+            sum(len(items(one, "00081140")) or len(items(one, "00081199")) for one in items(header, "00409094")),
             "image",
         ),
     )

@@ -206,3 +206,24 @@ def test_items_of_sequences_may_be_anything() -> None:
     made = portrait.portray(header, Fetched(), PortraitRequest(media_type="image/png"))
 
     assert isinstance(made, Picture)
+
+
+def test_a_mapping_says_its_unit_and_scale() -> None:
+    from dicomweb.pixels.objects.facts import summary_of
+
+    mapping = item(
+        LUTLabel="SUV",
+        RealWorldValueSlope=0.5,
+        RealWorldValueIntercept=0.0,
+        MeasurementUnitsCodeSequence=[item(CodeValue="g/ml", CodeMeaning="gram per milliliter")],
+    )
+    referenced = item(ReferencedImageSequence=[item(), item()], RealWorldValueMappingSequence=[mapping])
+    header = built(
+        SOPClassUID=STORAGE + "67", ReferencedImageRealWorldValueMappingSequence=[referenced], Modality="RWV"
+    ).header
+
+    facts = dict(summary_of(header).facts)
+
+    assert facts["Unit"] == "gram per milliliter"
+    assert facts["Scale"] == "value x 0.5 + 0.0"
+    assert facts["Images"] == "2 images"
