@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ class FrameConverter:
             return await make()
         return await self._cache.get_or_make(_key(instance, number, target), make)
 
-    async def many(self, instance: Instance, numbers: Sequence[int], target: str) -> AsyncIterator[bytes]:
+    async def many(self, instance: Instance, numbers: Sequence[int], target: str) -> AsyncGenerator[bytes, None]:
         """The frames in the order asked for. Raises as `one` does, each error when its frame's turn has come."""
         if len(numbers) == 1:
             yield await self.one(instance, numbers[0], target)
