@@ -69,6 +69,7 @@ class BulkParts:
     ) -> AsyncIterator[Part]:
         """The pixel data, a part a frame."""
         numbers = range(1, frames + 1)
+        source: AsyncIterator[bytes]
         if chosen.converted:
             source = self._converter.many(instance, numbers, chosen.transfer_syntax)
         else:

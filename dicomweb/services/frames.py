@@ -81,6 +81,7 @@ class Frames:
         unchanged = not_modified(request, tag)
         if unchanged is not None:
             return unchanged
+        frames: AsyncIterator[bytes]
         if chosen.converted:
             frames = self._converter.many(instance, numbers, chosen.transfer_syntax)
         else:
