@@ -79,6 +79,20 @@ class HeadReader:
         """The elements of the data set read so far."""
         return self._data_set
 
+    @property
+    def needless(self) -> int:
+        """How many of the next bytes nothing will be read of, so that `pass_over` may take their place.
+
+        None of a deflated data set, which has to be inflated from its begin.
+        """
+        return 0 if self._inflater is not None else max(0, self._window.position - self._window.received)
+
+    def pass_over(self, count: int) -> None:
+        """Take the next bytes for fed, at most as many as are `needless`."""
+        if not 0 <= count <= self.needless:
+            raise ValueError(f"{count} bytes cannot be passed over, {self.needless} are needless")
+        self._window.received += count
+
     def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes of the file. Raises Unreadable and its kinds as soon as they are known."""
         if self._failure is not None:

@@ -29,7 +29,7 @@ from storage.archive.settings import Duplicates
 from storage.archive.works import ChangeResult, ChangeWork, StoreResult, StoreWork, Work, stored_event
 from storage.catalog.catalog import Catalog
 from storage.catalog.database import CatalogError
-from storage.log.errors import LogError, OutcomeUnknown
+from storage.log.errors import EpochEnded, LogError, OutcomeUnknown
 from storage.log.events import Entry, Event, Kind
 from storage.log.journal import Journal
 from storage.objects.contract import StoreError, StoreFull
@@ -148,6 +148,7 @@ class Committer:
         """Whether anything new came."""
         before = self._catalog.applied
         try:
+            await self._journal.check_epoch()
             async for entry in self._journal.follow(before):
                 self._apply(entry)
                 await self._let_the_catalog_follow()
@@ -167,6 +168,8 @@ class Committer:
         return Unavailable(f"{error}: the archive is read-only until that is mended", 60)
 
     def _apply(self, entry: Entry) -> None:
+        if any(event.kind is Kind.ENDED for event in entry.events):
+            raise EpochEnded
         self._catalog.apply(entry)
         self._condemned.update(event.object_key for event in entry.events if event.kind is Kind.CONDEMNED)
 
@@ -227,6 +230,8 @@ class Committer:
             self._unknown = _Unknown(attempt.number, commit, tuple(attempt.events))
             raise
         self._apply(appended.entry)
+        # one that stood still for long must not answer for an entry of a log that has been given up meanwhile
+        await self._journal.check_epoch()
         return appended.won
 
     async def _attempt(self, batch: list[Work]) -> _Attempt:

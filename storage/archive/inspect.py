@@ -106,7 +106,7 @@ class Inspector:
             self._split(b"".join(self._held), head.data_set_offset)
         syntax = written_syntax(head, first_fragment(head, whole))
         digests = (self._meta.digest(), self._data_set.digest())
-        return _inspected(replace(head, transfer_syntax=syntax), version, self._size, *digests)
+        return inspected(replace(head, transfer_syntax=syntax), version, self._size, *digests)
 
 
 def inspect_whole(data: bytes, version: str, limits: HeadLimits) -> Inspected:
@@ -116,7 +116,8 @@ def inspect_whole(data: bytes, version: str, limits: HeadLimits) -> Inspected:
     return inspector.finish(version, data)
 
 
-def _inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: bytes) -> Inspected:
+def inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: bytes) -> Inspected:
+    """What the head of an object of `size` bytes tells. Raises Unidentified."""
     key = instance_key(head.data_set)
     image = image_spec(head.data_set)
     frames = frame_index(head, image)

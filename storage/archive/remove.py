@@ -20,6 +20,7 @@ from storage import layout
 from storage.archive.committer import Committer
 from storage.archive.identifiers import fresh_id
 from storage.catalog.catalog import Catalog
+from storage.catalog.projection import Standing
 from storage.log.events import Event, Kind
 from storage.objects.contract import ObjectStore, StoreError
 
@@ -111,14 +112,20 @@ class Remover:
         )
 
     async def _note(self, scope: Scope, revision: int, ordinal: int) -> None:
-        removal = await self._catalog.removal(revision)
+        # all that came before it, not only what it hides now: of what an earlier removal hides already, an undelete
+        # of that one must leave this one to be honoured
+        versions = [
+            one.instance.version
+            for one in await self._catalog.versions(scope)
+            if one.since.revision < revision and one.standing not in (Standing.PURGED, Standing.VOIDED)
+        ]
         note = {
             "study": scope.study,
             "series": scope.series,
             "instance": scope.instance,
             "revision": revision,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": sorted(removal.versions) if removal else [],
+            "versions": sorted(versions),
         }
         key = layout.removed_key(scope.study, self._epoch, revision, ordinal)
         try:

@@ -46,6 +46,13 @@ class UnknownKind(TooNew):
         self.kind = kind
 
 
+class EpochEnded(LogError):
+    """The archive is being rebuilt, or was, and goes on in another epoch: nothing is written to this one."""
+
+    def __init__(self) -> None:
+        super().__init__("a rebuild gives the archive a new log: restart this node when that is done")
+
+
 class OutcomeUnknown(LogError):
     """A commit was tried and the store would not say whether it happened.
 

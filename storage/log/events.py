@@ -32,6 +32,11 @@ class Kind(StrEnum):
     """The named object key will be deleted after a grace; no later entry may store it."""
     PURGED = "purged"
     """The bytes of the named version are gone and its header is blank wherever it stood."""
+    DIGESTED = "digested"
+    """The data set of the named version, whose digest a rebuild had left open, has the digest that `detail` tells
+    in hexadecimal."""
+    ENDED = "ended"
+    """A rebuild goes on in another epoch: nothing follows this entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +95,11 @@ class Event:
     target: int = 0
     """For RESTORED: the revision of the removal."""
     version: str = ""
-    """For VOIDED and PURGED: the version."""
+    """For VOIDED, PURGED and DIGESTED: the version."""
     object_key: str = ""
     """For CONDEMNED: the key."""
     detail: str = ""
-    """For a reader; no patient data."""
+    """For a reader; no patient data. For DIGESTED: the digest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class ArchiveFormat:
     """Least format version that a reader must know."""
     writer: int
     """Least format version that a writer must know."""
+    rebuild: str = ""
+    """The epoch that a rebuild under way is going to open; nothing is written to this one meanwhile."""
 
 
 async def open_format(store: ObjectStore) -> ArchiveFormat:
@@ -49,7 +51,7 @@ async def open_format(store: ObjectStore) -> ArchiveFormat:
         except ObjectMissing:
             pass
         else:
-            found = _parse(data)
+            found = parse_format(data)
             # Whoever created it may have died before it was durable; entries must not outlive their epoch.
             await store.settle([FORMAT])
             return found
@@ -66,7 +68,7 @@ async def open_format(store: ObjectStore) -> ArchiveFormat:
                 raise
     data = await store.get(FORMAT)
     await store.settle([FORMAT])
-    return _parse(data)
+    return parse_format(data)
 
 
 async def _remains(store: ObjectStore) -> str:
@@ -97,8 +99,8 @@ def _fresh() -> bytes:
     return json.dumps(content, indent=1).encode()
 
 
-def _parse(data: bytes) -> ArchiveFormat:
-    """The format told by `data`; members it does not know are skipped."""
+def parse_format(data: bytes) -> ArchiveFormat:
+    """The format told by `data`; members it does not know are skipped. Raises TooNew, DamagedFormat."""
     try:
         content: Any = json.loads(data)
         found = ArchiveFormat(
@@ -106,6 +108,7 @@ def _parse(data: bytes) -> ArchiveFormat:
             epoch=str(uuid.UUID(content["epoch"])),
             reader=int(content["reader"]),
             writer=int(content["writer"]),
+            rebuild=str(content.get("rebuild") or ""),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedFormat(f"{FORMAT} cannot be read: {type(error).__name__}") from error

@@ -27,12 +27,12 @@ from typing import Self
 
 import pyarrow as pa
 
-from storage.layout import LOG, entry_key, parse_entry_key, torn_key
+from storage.layout import FORMAT, LOG, entry_key, parse_entry_key, torn_key
 from storage.log.codec import decode_batch, decode_entry, encode_entry
-from storage.log.errors import DamagedEntry, OutcomeUnknown, TooNew
+from storage.log.errors import DamagedEntry, EpochEnded, OutcomeUnknown, TooNew
 from storage.log.events import Entry, Event
 from storage.log.following import Listed, looks_torn, plan_batches
-from storage.log.format import ArchiveFormat, open_format
+from storage.log.format import ArchiveFormat, open_format, parse_format
 from storage.objects.contract import (
     ObjectExists,
     ObjectMissing,
@@ -55,6 +55,9 @@ _LISTED_AT_ONCE = 100_000
 """Entries of a listing that a follower holds in memory."""
 _AT_ONCE = 32
 """Entries read side by side."""
+EPOCH_SECONDS = 10.0
+"""How long a writer believes that its epoch goes on. A rebuild of an archive whose log is lost waits for longer
+before it looks at what there is."""
 _PROBES = 4
 """Entries a follower asks for one after the other before it lists the log."""
 
@@ -88,6 +91,8 @@ class Journal:
         self._listing = listing
         self._listed = False
         self._durable = 0
+        self._ended = bool(archive.rebuild)
+        self._looked = time.monotonic()
 
     @classmethod
     async def open(
@@ -102,6 +107,21 @@ class Journal:
         """
         archive = await open_format(store)
         return cls(store, archive, node=node, patience_seconds=patience_seconds, listing=listing)
+
+    async def check_epoch(self) -> None:
+        """See now and then that the archive still goes by this epoch. Raises EpochEnded and the store's errors.
+
+        Whoever applies the entry with which a rebuild ended the epoch knows it from that. This is for the rebuild
+        of an archive whose log is lost, where no entry can be placed that every writer has to pass.
+        """
+        if not self._ended and time.monotonic() - self._looked > EPOCH_SECONDS:
+            with suppress(ObjectMissing):
+                now = parse_format(await self.store.get(FORMAT))
+                self._ended = now.epoch != self.epoch or bool(now.rebuild)
+            # not after a failure: what cannot be read, or is too new, holds writers up until it is mended
+            self._looked = time.monotonic()
+        if self._ended:
+            raise EpochEnded
 
     async def append(self, number: int, events: Sequence[Event], commit: str) -> Appended:
         """Write entry `number`; the caller has applied every entry below it.
