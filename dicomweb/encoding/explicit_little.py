@@ -12,8 +12,8 @@ Group lengths are left out (PS3.5 7.2).
 A UN of undefined length holds little endian items whatever stands around it (PS3.5 6.2.2) and comes out as the
 sequence it is. A UN of defined length is copied, since nobody knows what is in it.
 
-Elements of the top level may be replaced or left out on the way, and the pixel data may be left to the caller: that
-is how an instance is converted (see `rewrite`).
+Elements of the top level may be replaced or left out on the way, and the pixel data may be left to the caller:
+that is how an instance is converted (see `rewrite`).
 
 As lenient as `elements`, which has read the same bytes before: missing delimiters, needless ones, items in another
 form than what is around them, padding and garbage behind the data set.

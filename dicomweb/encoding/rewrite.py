@@ -2,10 +2,10 @@
 
     feed(chunk) ─▶ prefix relabelled │ elements before Pixel Data │ None: here they belong │ elements behind
 
-Elements of the top level are replaced on the way, and the tables that say where compressed frames lay are left out.
-What is stored may be in any transfer syntax; what is written is in the coding that the target gives to all but
-Pixel Data: Explicit VR Little Endian, without VRs for Implicit, as one deflated stream for Deflated (PS3.5 A.1 to
-A.5). Pixel Data in icons stay as they are.
+Elements of the top level are replaced on the way, and the tables that say where compressed frames lay go. What is
+stored may be in any transfer syntax; what is written is in the coding that the target gives to all but Pixel Data:
+Explicit VR Little Endian, without VRs for Implicit, as one deflated stream for Deflated (PS3.5 A.1 to A.5). Pixel
+Data in icons stay as they are.
 
 The pixel data are the caller's: whatever it puts in their place goes through `pass_through`, since in a deflated
 data set they are deflated with the rest.

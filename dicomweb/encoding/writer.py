@@ -90,8 +90,9 @@ def file_prefix(sop_class: str, sop_instance: str, transfer_syntax: str) -> byte
 def relabelled_prefix(prefix: bytes, transfer_syntax: str, sop_instance: str = "") -> bytes | None:
     """The bytes before a data set with another transfer syntax in group 0002 and every other element of it kept.
 
-    With `sop_instance` what follows is another instance, of this UID. The preamble becomes zeros: what it said, a TIFF directory say, is about the bytes as they were. None if there
-    is no file meta information, or if it cannot be read.
+    With `sop_instance` what follows is another instance, of this UID. The preamble becomes zeros: what it said, a
+    TIFF directory say, is about the bytes as they were. None if there is no file meta information, or if it cannot
+    be read.
     """
     start = 132 if prefix[128:132] == b"DICM" else 0
     elements: dict[int, bytes] = {}

@@ -49,7 +49,8 @@ class Case:
     @property
     def converted(self) -> bool:
         """Whether other bytes are sent than are stored, turned round or not."""
-        return self.sent is not None and self.sent[2] != self.stored and not {self.stored, self.sent[2]} <= {*NATIVE}
+        sent = self.sent[2] if self.sent else self.stored
+        return sent != self.stored and not {self.stored, sent} <= {*NATIVE}
 
 
 _DMV = ", ".join(
