@@ -29,6 +29,7 @@ from app.web.hosts import is_loopback
 from app.web.mount import access_log, make_doors, make_front, make_proxies, mounted
 from dicomweb.encoding.head import HeadLimits
 from dicomweb.model.tags import tag_of
+from dicomweb.pixels.limits import PixelLimits
 from dicomweb.ports import Archive, Compute, DerivedCache
 from dicomweb.services.bulkdata import BulkData
 from dicomweb.services.byte_cache import ByteCache
@@ -220,6 +221,11 @@ def picture_limits(settings: Settings) -> PictureLimits:
     )
 
 
+def pixel_limits(settings: Settings) -> PixelLimits:
+    """What a frame may take in memory: three samples of 16 bits a pixel, and something over."""
+    return PixelLimits(frame_bytes=8 * settings.pixels.frame_pixels)
+
+
 def service_handlers(
     archive: Archive, compute: Compute, settings: Settings, derived: DerivedCache | None = None
 ) -> dict[str, Handler]:
@@ -227,7 +233,7 @@ def service_handlers(
     limits = service_limits(settings)
     kept = derived or ByteCache(settings.pixels.memory_bytes)
     studio = Studio(archive, compute, kept, picture_limits(settings))
-    converter = FrameConverter(archive, compute, kept)
+    converter = FrameConverter(archive, compute, kept, limits=pixel_limits(settings))
     as_stored = settings.default_transfer_syntax == "stored"
     retrieval = Retrieval(archive, compute, converter=converter, as_stored=as_stored)
     services = (
@@ -240,7 +246,7 @@ def service_handlers(
             cache_bytes=settings.cache.metadata_bytes,
             compression=settings.web.compression,
         ),
-        BulkData(archive, compute),
+        BulkData(archive, compute, converter=converter, as_stored=as_stored),
         Frames(archive, compute, limits, converter=converter, as_stored=as_stored),
         Rendered(studio, limits),
         Thumbnails(studio, limits),
