@@ -21,6 +21,7 @@ from app.commands import (
     hash_password,
     ingest,
     purge,
+    rebuild,
     repair,
     serve,
     show_config,
@@ -53,7 +54,7 @@ class Command(Protocol):
 
 COMMANDS: tuple[Command, ...] = cast(
     "tuple[Command, ...]",
-    (serve, ingest, undelete, purge, verify, repair, show_config, doctor, hash_password, version),
+    (serve, ingest, undelete, purge, verify, repair, rebuild, show_config, doctor, hash_password, version),
 )
 """In the order of the help text."""
 

@@ -6,6 +6,9 @@
     log/<epoch>/<20 digits>.arrow                            an entry of the log
     log/<epoch>/<20 digits>.torn                             an empty entry in place of one torn by a crash
     removed/<2 hex>/<study>/<epoch>~<20 digits>~<8 digits>.json   that a removal happened, for a rebuild
+    rebuild/<epoch>/<20 digits>.json                         what a rebuild has found when it wrote an entry
+    rebuild/<epoch>/report.json                              what it found in all
+    scrub/<epoch>.json                                       how far the scrub has come, and what it found
     instances/                                               the checkpoint, a Delta Lake table
 
 `<2 hex>` is the start of the SHA-256 of the Study Instance UID, so that the keys of a bucket spread. `~` stands
@@ -24,6 +27,8 @@ FORMAT = "format.json"
 DICOM = "dicom/"
 LOG = "log/"
 REMOVED = "removed/"
+REBUILD = "rebuild/"
+SCRUB = "scrub/"
 TABLE = "instances"
 
 
@@ -59,6 +64,11 @@ def parse_object_key(name: str) -> ObjectName | None:
     return ObjectName(InstanceKey(parts[2], parts[3], sop), version) if mark else None
 
 
+def study_place(study: str) -> str:
+    """`<2 hex>/<study>/`, which follows `dicom/` and `removed/`."""
+    return f"{_fan(study)}/{study}/"
+
+
 def entry_key(epoch: str, number: int) -> str:
     """Key of a log entry."""
     return f"{LOG}{epoch}/{number:020d}.arrow"
@@ -80,3 +90,27 @@ def torn_key(epoch: str, number: int) -> str:
 def removed_key(study: str, epoch: str, number: int, ordinal: int) -> str:
     """Key of the note that event `ordinal` of entry `number` removed something."""
     return f"{REMOVED}{_fan(study)}/{study}/{epoch}~{number:020d}~{ordinal:08d}.json"
+
+
+def parse_removed_key(name: str) -> tuple[str, int] | None:
+    """Epoch and number of the entry whose removal a note tells, None for any other key."""
+    parts = name.split("/")
+    facts = parts[-1].removesuffix(".json").split("~")
+    if len(parts) != 4 or f"{parts[0]}/" != REMOVED or len(facts) != 3 or not facts[1].isdecimal():
+        return None
+    return facts[0], int(facts[1])
+
+
+def findings_key(epoch: str, number: int) -> str:
+    """Key of what the rebuild that opens `epoch` had found when it wrote entry `number`."""
+    return f"{REBUILD}{epoch}/{number:020d}.json"
+
+
+def report_key(epoch: str) -> str:
+    """Key of what the rebuild that opened `epoch` found in all."""
+    return f"{REBUILD}{epoch}/report.json"
+
+
+def scrub_key(epoch: str) -> str:
+    """Key of how far the scrub of an archive has come."""
+    return f"{SCRUB}{epoch}.json"

@@ -21,6 +21,7 @@ from dicomweb.model.keys import IllegalUid, InstanceKey, parse_uid
 from dicomweb.model.query import JsonAttributes
 from storage.log.columns import column_values
 from storage.log.events import StoredVersion
+from storage.log.unread import unread_digest
 
 _IDENTITY = (
     ("0020000D", "Study Instance UID"),
@@ -71,6 +72,7 @@ class Inspector:
         self._data_set = hashlib.sha256()
         self._held: list[bytes] = []
         self._size = 0
+        self._read_through = True
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes. Raises Unreadable."""
@@ -86,6 +88,18 @@ class Inspector:
             self._split(block, offset)
         else:
             self._data_set.update(block)
+
+    @property
+    def needless(self) -> int:
+        """How many of the next bytes only the digest needs."""
+        return self._reader.needless
+
+    def pass_over(self, count: int) -> None:
+        """Take the next bytes for fed, at most as many as are `needless`; the digest stays open then."""
+        if count:
+            self._reader.pass_over(count)
+            self._size += count
+            self._read_through = False
 
     def _split(self, data: bytes, offset: int) -> None:
         view = memoryview(data)
@@ -105,8 +119,8 @@ class Inspector:
         if self._held:
             self._split(b"".join(self._held), head.data_set_offset)
         syntax = written_syntax(head, first_fragment(head, whole))
-        digests = (self._meta.digest(), self._data_set.digest())
-        return inspected(replace(head, transfer_syntax=syntax), version, self._size, *digests)
+        digest = self._data_set.digest() if self._read_through else unread_digest(version)
+        return _inspected(replace(head, transfer_syntax=syntax), version, self._size, self._meta.digest(), digest)
 
 
 def inspect_whole(data: bytes, version: str, limits: HeadLimits) -> Inspected:
@@ -116,8 +130,7 @@ def inspect_whole(data: bytes, version: str, limits: HeadLimits) -> Inspected:
     return inspector.finish(version, data)
 
 
-def inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: bytes) -> Inspected:
-    """What the head of an object of `size` bytes tells. Raises Unidentified."""
+def _inspected(head: Head, version: str, size: int, meta_digest: bytes, digest: bytes) -> Inspected:
     key = instance_key(head.data_set)
     image = image_spec(head.data_set)
     frames = frame_index(head, image)

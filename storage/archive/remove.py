@@ -112,8 +112,8 @@ class Remover:
         )
 
     async def _note(self, scope: Scope, revision: int, ordinal: int) -> None:
-        # all that came before it, not only what it hides now: of what an earlier removal hides already, an undelete
-        # of that one must leave this one to be honoured
+        # All that came before it, not only what it hides now: when the undelete of an earlier removal brings back
+        # what both hide, a rebuild must find it here.
         versions = [
             one.instance.version
             for one in await self._catalog.versions(scope)
