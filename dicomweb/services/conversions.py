@@ -129,9 +129,6 @@ def _made_of(source: str, image: ImageSpec, pixel_vr: str) -> tuple[str, ...]:
 
 
 def _is_made(source: str, image: ImageSpec, pixel_vr: str, target: str) -> bool:
-    if target == _RLE and image.bits_allocated == 1:
-        # PS3.5 G.2 wants a byte a sample, files in the wild pack eight: what one writes another misreads
-        return False
     try:
         conversion_between(source, image, pixel_vr, target)
     except UnsupportedSyntax:
