@@ -70,6 +70,10 @@ _FROM_TABLE = {
 """Columns of `schema.INSTANCES` as expressions over the table's rows; those not named are called the same."""
 
 
+_LOADED = schema.Table("loaded", {"no": "INTEGER", "study_no": "INTEGER", "study": "VARCHAR", "uid": "VARCHAR"})
+"""The series of the table, while it is loaded."""
+
+
 class Loader:
     """Loads the table; lives in the writing thread."""
 
@@ -81,7 +85,8 @@ class Loader:
     def begin(self, connection: DuckDBPyConnection) -> None:
         """Begin with an empty catalog."""
         connection.execute("BEGIN")
-        connection.execute("CREATE TEMP TABLE loaded (no INTEGER, study_no INTEGER, study VARCHAR, uid VARCHAR)")
+        (definition,) = _LOADED.definitions()
+        connection.execute(definition.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
     def add(self, connection: DuckDBPyConnection, batch: Any) -> None:
         """Take rows of the table, an Arrow record batch."""
@@ -100,7 +105,9 @@ class Loader:
         for name in _TIMES:
             rows = rows.set_column(rows.schema.get_field_index(name), name, rows[name].cast(pa.int64()))
         count = rows.num_rows
-        numbers = _repeated(rows, ("study", "series"), lambda row: self._number(connection, *row))
+        fresh: list[tuple[int, int, str, str]] = []
+        numbers = _repeated(rows, ("study", "series"), lambda row: self._number(*row, fresh))
+        insert_rows(connection, _LOADED, fresh)
         attributes = _repeated(rows, PARENT_COLUMNS, lambda row: _attributes(row))
         images = _repeated(rows, tuple(f"image_{name}" for name in _IMAGE_FIELDS), _image)
         computed = {
@@ -118,14 +125,14 @@ class Loader:
         chosen = ", ".join(_FROM_TABLE.get(name, f'"{name}"') for name in schema.INSTANCES.columns)
         connection.execute(f"INSERT INTO instances SELECT {chosen} FROM rows")
 
-    def _number(self, connection: DuckDBPyConnection, study: str, series: str) -> tuple[int, int]:
-        """Numbers of a study and a series, given at first sight."""
+    def _number(self, study: str, series: str, fresh: list[tuple[int, int, str, str]]) -> tuple[int, int]:
+        """Numbers of a study and a series, given at first sight, when they are noted in `fresh`."""
         name = _digest(f"{study}/{series}")
         if (known := self._series.get(name)) is not None:
             return known
         study_no = self._studies.setdefault(_digest(study), len(self._studies) + 1)
         numbers = self._series[name] = (study_no, len(self._series) + 1)
-        connection.execute("INSERT INTO loaded VALUES (?, ?, ?, ?)", [numbers[1], study_no, study, series])
+        fresh.append((numbers[1], study_no, study, series))
         return numbers
 
     def finish(self, connection: DuckDBPyConnection, applied: int) -> None:
