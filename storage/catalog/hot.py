@@ -165,6 +165,8 @@ def change_of(event: Event, at: Moment) -> Change | None:
         return lambda versions: projection.void(versions, event.version, at)
     if event.kind is Kind.PURGED:
         return lambda versions: projection.purge(versions, event.version, at)
+    if event.kind is Kind.DIGESTED:
+        return lambda versions: projection.digest(versions, event.version, bytes.fromhex(event.detail))
     return None
 
 

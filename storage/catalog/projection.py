@@ -8,6 +8,7 @@ Per key, versions stand in log order; a position is (entry number, place in the 
     restored   the removals of an entry are no longer in force (within the scope of the event, if it names one)
     voided     the version counts as never stored: what it had replaced is current again
     purged     the version is not visible any more and its header is blank; who it was stays
+    digested   the digest of the version is known now; nothing else changes
 
 A version may be hidden by more than one removal, a series removed and then its study: it is visible again when
 none of them is in force. Everything here can be computed from any prefix of the log; the catalog does so event
@@ -23,6 +24,7 @@ from enum import IntEnum
 
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey, Scope
+from storage.log.unread import is_unread
 
 
 class Standing(IntEnum):
@@ -172,6 +174,16 @@ def void(versions: Versions, version: str, at: Moment) -> Versions:
 def purge(versions: Versions, version: str, at: Moment) -> Versions:
     """The bytes of the named version are gone."""
     return settle([replace(one, purged=at.revision) if _is(one, version) else one for one in versions], at)
+
+
+def digest(versions: Versions, version: str, value: bytes) -> Versions:
+    """The digest of the named version, which was open, is known."""
+    return tuple(
+        replace(one, instance=replace(one.instance, digest=value))
+        if one.instance.version == version and is_unread(one.instance.digest)
+        else one
+        for one in versions
+    )
 
 
 def _is(one: Version, version: str) -> bool:

@@ -34,6 +34,7 @@ UPDATED = (
     "until_revision",
     "until_time",
     "changed",
+    "digest",
 )
 """The columns of `update_values`: what later events change."""
 
@@ -159,9 +160,9 @@ def _fate(version: Version) -> tuple[int, ...]:
     )
 
 
-def update_values(version: Version) -> tuple[int, ...]:
+def update_values(version: Version) -> tuple[int | bytes, ...]:
     """The row number of a version and what later events change of its row."""
-    return (version.row, *_fate(version))
+    return (version.row, *_fate(version), version.instance.digest)
 
 
 def _place_values(place: HeaderPlace | None) -> tuple[int | None, ...]:

@@ -171,7 +171,7 @@ class Writer:
         """Write the headers of a batch to the segments, those of a series together."""
         places: dict[str, HeaderPlace | None] = {}
         for items in by_series:
-            gone = {item.event.version for item in items}  # voided or purged before it was written
+            gone = _gone(items)
             stored = [
                 one
                 for item in items
@@ -206,7 +206,7 @@ class Writer:
     def _put_extra(
         self, connection: DuckDBPyConnection, batch: Sequence[PendingEvent], rows: Mapping[str, int]
     ) -> None:
-        gone = {item.event.version for item in batch}
+        gone = _gone(batch)
         stored = [one for item in batch if (one := item.event.stored) is not None and one.version not in gone]
         self.gaps = self.gaps or not all(one.header for one in stored)
         values = [
@@ -231,6 +231,11 @@ def _give_up(connection: DuckDBPyConnection) -> None:
 
     with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has ended it already
         connection.execute("ROLLBACK")
+
+
+def _gone(items: Iterable[PendingEvent]) -> set[str]:
+    """Versions that were voided or purged before they were written."""
+    return {item.event.version for item in items if item.event.kind in (Kind.VOIDED, Kind.PURGED)}
 
 
 def _studies_of(connection: DuckDBPyConnection, batch: Sequence[PendingEvent]) -> dict[str, None]:

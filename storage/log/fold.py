@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -25,13 +25,12 @@ import pyarrow as pa
 from storage.layout import TABLE
 from storage.log.delta import Conflict, InstancesTable, NewFile, Place, place_of
 from storage.log.errors import DamagedEntry, DamagedTable, FoldFailed
-from storage.log.folding import KNOWN, FoldPlan, Touched, apply_fates, plan_fold, plan_touched
+from storage.log.folding import KNOWN, FoldPlan, Touched, plan_fold, plan_touched
 from storage.log.journal import Journal
 from storage.log.parquet_reads import groups_holding_any, read_footer, read_groups
 from storage.log.parquet_writes import stats_of, write_parquet
 from storage.log.rows import SCHEMA, conformed, place_events
 from storage.log.snapshot import Folded, Snapshot, TableFile, address_from_json
-from storage.log.standing import Fate
 from storage.objects.address import Address, Folder, open_store
 from storage.objects.contract import ObjectStore, StoreError
 
@@ -149,7 +148,7 @@ class _Fold:
         """Returns the number of new rows. Raises Conflict, DamagedTable and the store's errors."""
         events = await asyncio.to_thread(place_events, entries)
         plan = plan_fold(events, await self._read_known(plan_touched(events)))
-        rewriting = plan_rewriting(self._snapshot.files, plan.changes, self._limits)
+        rewriting = plan_rewriting(self._snapshot.files, plan.files, self._limits)
         come = await self._write(plan, rewriting)
         try:
             await self._store.settle([new.file.key for new in come])
@@ -179,19 +178,19 @@ class _Fold:
         """The files that come, one set of rows in memory at a time."""
         come = []
         for file in rewriting.alone:
-            come.append(await self._write_file(await self._read_file(file, plan.changes)))
-        parts = [await self._read_file(file, plan.changes) for file in rewriting.gathered]
+            come.append(await self._write_file(await self._read_file(file, plan)))
+        parts = [await self._read_file(file, plan) for file in rewriting.gathered]
         rows = pa.concat_tables([*parts, plan.rows])
         del parts
         if rows.num_rows:
             come.append(await self._write_file(rows))
         return come
 
-    async def _read_file(self, file: TableFile, changes: Mapping[str, Mapping[str, Fate]]) -> pa.Table:
+    async def _read_file(self, file: TableFile, plan: FoldPlan) -> pa.Table:
         footer = await read_footer(self._store, file.key, file.size)
         groups = range(footer.metadata.num_row_groups)
         rows = conformed(await read_groups(self._store, footer, groups, SCHEMA.names), SCHEMA.names)
-        return apply_fates(rows, changes.get(file.path, {}))
+        return plan.changed(file.path, rows)
 
     async def _write_file(self, rows: pa.Table) -> NewFile:
         data = await asyncio.to_thread(write_parquet, rows)

@@ -51,6 +51,17 @@ class FoldPlan:
     """New rows."""
     changes: Mapping[str, Mapping[str, Fate]] = field(default_factory=dict)
     """Of rows that are there: file, then version, to what has become of it."""
+    digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of rows that are there: file, then version, to the digest that was open, in hexadecimal."""
+
+    @property
+    def files(self) -> set[str]:
+        """Those in which rows have changed."""
+        return {*self.changes, *self.digests}
+
+    def changed(self, file: str, rows: pa.Table) -> pa.Table:
+        """The rows of a file as they are to be."""
+        return apply_digests(apply_fates(rows, self.changes.get(file, {})), self.digests.get(file, {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,7 @@ class _Act:
     at: Moment
     version: str
     target: int
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +113,31 @@ def plan_fold(events: pa.Table, known: pa.Table) -> FoldPlan:
         else:
             replay.act(step, place)
     fates = {one.version: one.fate for one in replay.all_versions()}
-    return FoldPlan(apply_fates(rows, fates), replay.changes())
+    rows = apply_digests(apply_fates(rows, fates), replay.digests)
+    return FoldPlan(rows, replay.changes(), replay.digests_by_file())
 
 
 def _acts(events: pa.Table) -> Iterator[tuple[Place, _Act]]:
     rare = events.filter(pc.invert(pc.is_in(events["kind"], pa.array([str(Kind.STORED), str(Kind.CONDEMNED)]))))
-    names = ("kind", "study", "series", "instance", "since_revision", "ordinal", "time", "version", "target")
+    names = (
+        "kind",
+        "study",
+        "series",
+        "instance",
+        "since_revision",
+        "ordinal",
+        "time",
+        "version",
+        "target",
+        "detail",
+    )
     for row in rare.select(names).to_pylist():
         if row["study"] is None:
             continue
         scope = Scope(row["study"], row["series"], row["instance"])
         at = Moment(row["since_revision"], row["time"])
         place = (row["since_revision"], row["ordinal"])
-        yield place, _Act(row["kind"], scope, at, row["version"] or "", row["target"] or 0)
+        yield place, _Act(row["kind"], scope, at, row["version"] or "", row["target"] or 0, row["detail"] or "")
 
 
 class _Replay:
@@ -123,6 +147,8 @@ class _Replay:
         self._by_study: defaultdict[str, dict[InstanceKey, Versions]] = defaultdict(dict)
         self._removals: defaultdict[str, Removals] = defaultdict(Removals)
         self._before: dict[str, tuple[str, Fate]] = {}
+        self.digests: dict[str, str] = {}
+        """Digests that were open and are known now, by version."""
         for row in sorted(known, key=lambda row: (row["since_revision"], row["ordinal"])):
             place = (row["since_revision"], row["ordinal"])
             if row["kind"] == Kind.STORED:
@@ -166,6 +192,9 @@ class _Replay:
 
     def act(self, step: _Act, place: Place) -> None:
         scope, study = step.scope, step.scope.study
+        if step.kind == Kind.DIGESTED:
+            self.digests[step.version] = step.detail
+            return
         self._note(step.kind, scope, place, step.at, step.target)
         for key, versions in self._by_study.get(study, {}).items():
             if not scope.covers(key):
@@ -184,6 +213,14 @@ class _Replay:
         for study in self._by_study.values():
             for versions in study.values():
                 yield from versions.stored
+
+    def digests_by_file(self) -> dict[str, dict[str, str]]:
+        """Those of the rows that are there."""
+        found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for version, digest in self.digests.items():
+            if version in self._before:
+                found[self._before[version][0]][version] = digest
+        return dict(found)
 
     def changes(self) -> dict[str, dict[str, Fate]]:
         """What has become of the rows that are there, where it is anything new."""
@@ -239,3 +276,11 @@ def apply_fates(rows: pa.Table, fates: Mapping[str, Fate]) -> pa.Table:
                 rows.schema.get_field_index(name), rows.schema.field(name), pc.if_else(blank, None, rows[name])
             )
     return rows
+
+
+def apply_digests(rows: pa.Table, digests: Mapping[str, str]) -> pa.Table:
+    """The rows with digests that were open when they were stored."""
+    if not digests:
+        return rows
+    named = zip(rows["version"].to_pylist(), rows["digest"].to_pylist(), strict=True)
+    return with_columns(rows, {"digest": [digests.get(version, digest) for version, digest in named]})

@@ -8,6 +8,7 @@ Versions stand in log order; a place is (entry number, place of the event in the
     restored   ends the removals of entry `target`, within its own scope
     voided     the version counts as never stored: what it had replaced is current again
     purged     the version is never visible again and its header is blank
+    digested   where a version stands stays as it is
 
 A version may be hidden by two removals, of its series and then of its study: it comes back when neither is in
 force.
