@@ -26,6 +26,7 @@ from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import IntakeTranscoder, Unavailable
 from storage.archive.committer import Committer
 from storage.archive.conversion import ConversionCounts
+from storage.archive.digesting import Recogniser
 from storage.archive.find import Finder
 from storage.archive.intake import Intake
 from storage.archive.opening import load_checkpoint
@@ -104,6 +105,9 @@ class LakeArchive:
             # A damaged entry leaves the archive readable as of the one before; `health` says so.
             await self.committer.catch_up()
         self._intake = Intake(self.store, self.catalog, settings, threads, self._transcoder)
+        self._recogniser = (
+            Recogniser(self.store, self.catalog, self.committer, node=self.node) if self.journal.rebuilt else None
+        )
         self._finder = Finder(self.catalog, self.committer)
         inflated = await stack.enter_async_context(
             InflatedCopies(
@@ -164,7 +168,8 @@ class LakeArchive:
         await self.committer.catch_up()
 
     def submit(self, *, door: str, peer: str, expect: Scope | None) -> LakeSubmission:
-        return LakeSubmission(self._intake, self.committer, self.store, Origin(door, peer, expect))
+        origin = Origin(door, peer, expect)
+        return LakeSubmission(self._intake, self.committer, self.store, origin, recogniser=self._recogniser)
 
     async def search(self, query: Query) -> Found:
         return await self._finder.search(query)

@@ -14,6 +14,7 @@ from typing import Self
 from dicomweb.model.outcome import Failure, Outcome, Reason, Receipt
 from dicomweb.ports import Unavailable
 from storage.archive.committer import Committer
+from storage.archive.digesting import Recogniser
 from storage.archive.intake import Intake, WholeInstance
 from storage.archive.judge import Verdict
 from storage.archive.taken import Origin, Taken, out_of_room
@@ -24,11 +25,21 @@ from storage.objects.contract import ObjectStore, StoreError, StoreFull
 class LakeSubmission:
     """Fulfils `dicomweb.ports.Submission`."""
 
-    def __init__(self, intake: Intake, committer: Committer, store: ObjectStore, origin: Origin) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        committer: Committer,
+        store: ObjectStore,
+        origin: Origin,
+        *,
+        recogniser: Recogniser | None = None,
+    ) -> None:
+        """`recogniser`: for an archive some of whose digests may be open."""
         self._intake = intake
         self._committer = committer
         self._store = store
         self._origin = origin
+        self._recogniser = recogniser
         self._open: list[asyncio.Task[Taken]] = []
         self._parts: list[asyncio.Task[Sequence[Receipt]]] = []
 
@@ -67,6 +78,8 @@ class LakeSubmission:
                 if isinstance(failure, BaseException):
                     raise failure
             await self._store.settle(keys)
+            if self._recogniser and candidates:
+                await self._recogniser.prepare(candidates)
         except StoreFull:
             await self._intake.discard(keys)
             return [_no_room(one) for one in taken]

@@ -37,6 +37,8 @@ class ArchiveFormat:
     """Least format version that a writer must know."""
     rebuild: str = ""
     """The epoch that a rebuild under way is going to open; nothing is written to this one meanwhile."""
+    rebuilt: bool = False
+    """Whether a rebuild opened the epoch, so that digests may be open."""
 
 
 async def open_format(store: ObjectStore) -> ArchiveFormat:
@@ -109,6 +111,7 @@ def parse_format(data: bytes) -> ArchiveFormat:
             reader=int(content["reader"]),
             writer=int(content["writer"]),
             rebuild=str(content.get("rebuild") or ""),
+            rebuilt=bool(content.get("rebuilt")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedFormat(f"{FORMAT} cannot be read: {type(error).__name__}") from error

@@ -86,6 +86,7 @@ class Journal:
         self.store = store
         self.archive_id = archive.archive_id
         self.epoch = archive.epoch
+        self.rebuilt = archive.rebuilt
         self.node = node
         self._patience = patience_seconds
         self._listing = listing

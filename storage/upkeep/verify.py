@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 from dataclasses import dataclass
 
 from dicomweb.model.instance import Instance
-from storage import layout
+from storage.archive.digesting import Pace, read_back
+from storage.log.unread import is_unread
 from storage.objects.contract import ObjectMissing, ObjectStore
 
 
@@ -18,21 +17,23 @@ class Verified:
     instance: Instance
     problem: str
     """Empty if the bytes are those that were stored."""
+    digest: bytes = b""
+    """The digest, where it was open."""
 
 
-async def verify_instance(store: ObjectStore, instance: Instance) -> Verified:
-    """Read an object whole and compare its length and the digest of its data set. Raises StoreUnavailable."""
-    digest = hashlib.sha256()
-    position = 0
+async def verify_instance(store: ObjectStore, instance: Instance, pace: Pace | None = None) -> Verified:
+    """Read an object whole and compare its length and the digest of its data set. Raises StoreUnavailable.
+
+    Where a rebuild left the digest open there is only the length to compare; the digest found is told.
+    """
     try:
-        async for chunk in store.stream(layout.object_key(instance.key, instance.version)):
-            skip = max(0, instance.data_set_offset - position)
-            await asyncio.to_thread(digest.update, memoryview(chunk)[skip:])
-            position += len(chunk)
+        found = await read_back(store, instance, pace)
     except ObjectMissing:
         return Verified(instance, "the object is missing")
-    if position != instance.size:
-        return Verified(instance, f"the object has {position} bytes, {instance.size} were stored")
-    if digest.digest() != instance.digest:
+    if found.size != instance.size:
+        return Verified(instance, f"the object has {found.size} bytes, {instance.size} were stored")
+    if is_unread(instance.digest):
+        return Verified(instance, "", found.digest)
+    if found.digest != instance.digest:
         return Verified(instance, "the digest of its data set differs")
     return Verified(instance, "")
