@@ -24,6 +24,7 @@ from dicomweb.pixels.codecs.native import decode_deflated, decode_native
 from dicomweb.pixels.codecs.rle import decode_rle
 from dicomweb.pixels.frame import DecodedFrame, PixelError, TooLarge, Undecodable, UnsupportedSyntax
 from dicomweb.pixels.limits import PixelLimits
+from dicomweb.pixels.photometric import decoded_photometric
 from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG
 from dicomweb.wire.transfer_syntaxes import transfer_syntax as named
 
@@ -47,10 +48,6 @@ _FAMILIES: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, str], Codestrea
 )
 
 _DEFAULT_LIMITS = PixelLimits()
-
-_UNDONE = frozenset(("YBR_RCT", "YBR_ICT"))
-"""Transforms that belong to JPEG 2000 and that its decoders undo (PS3.5 8.2.4)."""
-_SUBSAMPLED = {"YBR_FULL_422": "YBR_FULL"}
 
 
 def decode_frame(
@@ -83,7 +80,7 @@ def decode_frame(
     try:
         direct = _DIRECT.get(transfer_syntax)
         if direct is not None:
-            return DecodedFrame(direct(frame), _photometric(spec, ""))
+            return DecodedFrame(direct(frame), decoded_photometric(spec, rgb=False))
         return _decode_codestream(frame)
     except PixelError:
         raise
@@ -97,7 +94,11 @@ def _decode_codestream(frame: EncodedFrame) -> DecodedFrame:
     array = with_sign(_decoded(stream), stream, frame.sample_type)
     if frame.spec.bits_allocated == 1 and array.max() > 1:
         raise Undecodable("a codestream of more than 0 and 1, 1 bit a sample is allocated")
-    return DecodedFrame(np.ascontiguousarray(array), _photometric(frame.spec, stream.becomes))
+    return DecodedFrame(
+        np.ascontiguousarray(array),
+        decoded_photometric(frame.spec, rgb=stream.becomes == "RGB"),
+        signed=stream.signed and frame.sample_type.kind == "u",
+    )
 
 
 def _read_header(frame: EncodedFrame) -> Codestream:
@@ -125,13 +126,3 @@ def _decoded(stream: Codestream) -> Samples:
     if array.shape != shape or array.dtype.kind not in "iu":
         raise Undecodable(f"{array.shape} samples of {array.dtype} came out, {shape} were declared")
     return array
-
-
-def _photometric(spec: ImageSpec, becomes: str) -> str:
-    """What the decoded samples mean; one that is missing or cannot be true of so many is replaced."""
-    declared = becomes or spec.photometric_interpretation
-    if spec.samples_per_pixel == 1:
-        return declared if declared in ("MONOCHROME1", "PALETTE COLOR") else "MONOCHROME2"
-    if declared in _UNDONE or not declared.startswith(("RGB", "YBR", "HSV", "ARGB", "CMYK", "XYB")):
-        return "RGB"
-    return _SUBSAMPLED.get(declared, declared)

@@ -30,6 +30,10 @@ class DecodedFrame:
     photometric_interpretation: str
     """Of these samples (PS3.3 C.7.6.3.1.2). A colour transform that belongs to the codec is undone: YBR_RCT,
     YBR_ICT and the YCbCr of JPEG become RGB, YBR_FULL_422 is up-sampled. That of native, RLE, JPEG-LS is kept."""
+    signed: bool = False
+    """The codestream has signed samples where Pixel Representation says unsigned: they are in `array` as two's
+    complement. Who looks at values takes them as signed, since the codestream rules (PS3.5 8.2.4); who hands on
+    bits leaves them."""
 
 
 @dataclass(frozen=True, slots=True)

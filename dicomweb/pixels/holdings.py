@@ -76,6 +76,9 @@ _RLE_BYTES = 15
 def held_as(image: ImageSpec, target: str) -> ImageSpec:
     """How an image, as it is decoded, is to be described once it is encoded. Raises UnsupportedSyntax."""
     name = named(target).name
+    if image.photometric_interpretation.startswith("YBR_PARTIAL"):
+        # its names say halved chroma, and there is none for it in full resolution (PS3.3 C.7.6.3.1.2)
+        raise UnsupportedSyntax(f"{name} does not hold {image.photometric_interpretation} here")
     holding = HOLDINGS.get(target)
     if holding is None:
         if target == _RLE and image.samples_per_pixel * max(1, image.bits_allocated // 8) > _RLE_BYTES:

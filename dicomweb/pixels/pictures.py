@@ -27,6 +27,8 @@ DEFAULT_QUALITY = 90
 
 _FULL_CHROMA_QUALITY = 90
 """From here on colours of JPEG are not sub-sampled: stains of microscopy and text on ultrasound smear."""
+_MOST_VIDEO_SIDE, _MOST_VIDEO_PIXELS = 16_384, 139_264 * 256
+"""Of H.264: what its highest level, 6.2, allows, and no encoder goes beyond (ITU-T H.264 A.3)."""
 _MOST_SIDE = {"image/jpeg": 65_500, "image/gif": 65_535, "image/png": 1 << 30, "image/jp2": 1 << 30}
 _ICC_SEGMENT = 65_519
 """Bytes of a profile that fit into one APP2 segment."""
@@ -42,12 +44,9 @@ def write_picture(picture: Picture, media_type: str, *, quality: int = DEFAULT_Q
 
     Raises UnsupportedSyntax for other media types, TooLarge for sides that the format cannot say.
     """
-    most = _MOST_SIDE.get(media_type)
-    if most is None:
+    if media_type not in PICTURE_TYPES:
         raise UnsupportedSyntax(f"pictures are written as {', '.join(PICTURE_TYPES)}, not {media_type}")
-    rows, columns = picture.array.shape[:2]
-    if max(rows, columns) > most:
-        raise TooLarge(f"a picture of {columns} x {rows} pixels; {media_type} has at most {most} a side")
+    _check_side(picture, media_type)
     quality = min(max(int(quality), 1), 100)
     if media_type == "image/jpeg":
         return _jpeg(picture, quality)
@@ -65,7 +64,7 @@ def write_animation(
 
     All pictures have the size of the first one. `quality` is of video/mp4. GIF counts time in hundredths of a
     second, so rates are rounded there. Raises UnsupportedSyntax for other media types, pictures of several sizes,
-    or none at all.
+    or none at all; TooLarge for pictures that the format cannot say.
     """
     rate = min(max(frames_per_second, 0.1), 120.0)
     if media_type == "image/gif":
@@ -73,6 +72,13 @@ def write_animation(
     if media_type == "video/mp4":
         return _mp4(pictures, frames_per_second=rate, quality=min(max(int(quality), 1), 100))
     raise UnsupportedSyntax(f"animations are written as {', '.join(ANIMATION_TYPES)}, not {media_type}")
+
+
+def _check_side(picture: Picture, media_type: str) -> None:
+    rows, columns = picture.array.shape[:2]
+    most = _MOST_SIDE[media_type]
+    if max(rows, columns) > most:
+        raise TooLarge(f"a picture of {columns} x {rows} pixels; {media_type} has at most {most} a side")
 
 
 def _jpeg(picture: Picture, quality: int) -> bytes:
@@ -132,6 +138,7 @@ def _gif(pictures: Iterable[Picture], *, frames_per_second: float) -> bytes:
         return image if image.mode == "L" else image.quantize(256, Image.Quantize.FASTOCTREE)
 
     first, rest = _all_of_one_size(pictures)
+    _check_side(first, "image/gif")
     written = io.BytesIO()
     hundredths = max(2, round(100 / frames_per_second))
     following = chain.from_iterable([(image_of(picture) for picture in rest)])
@@ -146,6 +153,11 @@ def _mp4(pictures: Iterable[Picture], *, frames_per_second: float, quality: int)
 
     first, rest = _all_of_one_size(pictures)
     rows, columns = first.array.shape[:2]
+    if max(rows, columns) > _MOST_VIDEO_SIDE or rows * columns > _MOST_VIDEO_PIXELS:
+        raise TooLarge(
+            f"a film of {columns} x {rows} pixels; video/mp4 has at most {_MOST_VIDEO_SIDE} a side "
+            f"and {_MOST_VIDEO_PIXELS} in all"
+        )
     written = io.BytesIO()
     with av.open(written, "w", format="mp4") as container:
         stream = _video_stream(container, frames_per_second, quality)

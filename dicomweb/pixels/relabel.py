@@ -10,7 +10,7 @@ and it has a SOP Instance UID of its own. That UID is computed from the source's
 that whoever asks for the same again gets the same instance, not another one of the same content.
 
 Left alone on purpose: what is said of pixel values (Smallest and Largest Image Pixel Value, windows, rescale,
-palette), since values keep their meaning; Frame Type in the functional groups of enhanced objects.
+palette), since values keep their meaning.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ _ALWAYS_LOSSY = frozenset(_JPEG + end for end in ("50", "51", "53", "55", "111")
 
 _IMAGE_TYPE, _SOP_CLASS, _SOP_INSTANCE = "00080008", "00080016", "00080018"
 _DERIVATION, _SOURCE_IMAGES, _DERIVATION_CODE = "00082111", "00082112", "00089215"
+_FUNCTIONAL_GROUPS, _FRAME_TYPE = ("52009229", "52009230"), "00089007"
+"""Shared and Per-frame Functional Groups Sequence (PS3.3 C.7.6.16)."""
 _LOSSY, _RATIO, _METHOD = "00282110", "00282112", "00282114"
 _OFFSET_TABLES = frozenset(("7FE00001", "7FE00002", "7FE00003"))
 """Extended Offset Table, its lengths, Encapsulated Pixel Data Value Total Length."""
@@ -60,18 +62,23 @@ def relabelled(
     source_version: str = "",
     quality: Quality = DEFAULT_QUALITY,
     ratio: float | None = None,
+    stored_ratio: float | None = None,
 ) -> JsonAttributes:
     """The attributes that change, as DICOM JSON; put over the header they describe the converted image.
 
     `source_version` names the stored version that is converted. `ratio` is bytes of the pixels without compression
-    by bytes after the conversion; measure it on the frames, it is for the reader's information.
+    by bytes after the conversion, `stored_ratio` the same by the stored bytes, for a loss that the header does not
+    tell; measure them on the frames, they are for the reader's information.
     """
     changes = _pixel_description(header, conversion.before, conversion.spec)
+    if conversion.changes_bytes and conversion.source in _ALWAYS_LOSSY and _text(header, _LOSSY) != "01":
+        told = _loss(header, LOSSY_METHODS[conversion.source], stored_ratio)
+        changes |= told
+        header = {**header, **told}
     if not conversion.lossless:
         changes |= _derived(header, conversion, source_version, quality)
         changes |= _loss(header, LOSSY_METHODS[conversion.target], ratio)
-    elif conversion.changes_bytes and conversion.source in _ALWAYS_LOSSY and _text(header, _LOSSY) != "01":
-        changes |= _loss(header, LOSSY_METHODS[conversion.source], None)
+        changes |= _derived_frames(header)
     return changes
 
 
@@ -103,6 +110,7 @@ def _pixel_description(header: JsonAttributes, before: ImageSpec, after: ImageSp
         changes["00280100"] = _values("US", after.bits_allocated)
     if after.bits_stored != before.bits_stored:
         changes["00280101"] = _values("US", after.bits_stored)
+    if after.bits_stored != before.bits_stored or after.bits_allocated < before.bits_allocated:
         changes["00280102"] = _values("US", after.bits_stored - 1)
     return changes
 
@@ -141,6 +149,48 @@ def _derived(header: JsonAttributes, conversion: Conversion, version: str, quali
             "Value": [*_all(header, _DERIVATION_CODE), *_code("113040", "Lossy Compression")["Value"]],
         },
     }
+
+
+def _derived_frames(header: JsonAttributes) -> JsonAttributes:
+    """Frame Type of the functional groups of an enhanced image, which says DERIVED as Image Type does.
+
+    It stands in a sequence of each kind of image: MR, CT ... Frame Type Sequence (PS3.3 C.8.13.5.1 and others).
+    Groups with bulk values stay as they are, since those are not at hand here.
+    """
+    changes: JsonAttributes = {}
+    for groups in _FUNCTIONAL_GROUPS:
+        items = _all(header, groups)
+        derived = [_derived_group(group) for group in items]
+        if derived != items and not _has_bulk(items):
+            changes[groups] = _values("SQ", *derived)
+    return changes
+
+
+def _derived_group(group: Any) -> Any:
+    """A functional group with the first value of each Frame Type in it replaced."""
+    if not isinstance(group, dict):
+        return group
+    derived = dict(group)
+    for tag, element in group.items():
+        items = _all(group, tag) if element.get("vr") == "SQ" else []
+        if any(isinstance(item, dict) and _FRAME_TYPE in item for item in items):
+            derived[tag] = _values("SQ", *(_derived_item(item) for item in items))
+    return derived
+
+
+def _derived_item(item: Any) -> Any:
+    if not isinstance(item, dict) or not (words := _all(item, _FRAME_TYPE)):
+        return item
+    return {**item, _FRAME_TYPE: _values("CS", "DERIVED", *words[1:])}
+
+
+def _has_bulk(items: list[Any]) -> bool:
+    return any(
+        "BulkDataURI" in element or _has_bulk(_all(item, tag))
+        for item in items
+        if isinstance(item, dict)
+        for tag, element in item.items()
+    )
 
 
 def _code(value: str, meaning: str) -> dict[str, Any]:

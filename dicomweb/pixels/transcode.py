@@ -16,13 +16,12 @@ fragment to even length, which is the matter of whoever writes the element (`enc
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from dicomweb.encoding.words import byte_swap, pixel_word_bytes
 from dicomweb.model.instance import ImageSpec
 from dicomweb.pixels.abilities import can_decode
+from dicomweb.pixels.codecs.native import frame_word_bytes, inflated, little_endian
 from dicomweb.pixels.encode import (
     DEFLATED_FRAME,
     ENCAPSULATED_UNCOMPRESSED,
@@ -35,6 +34,7 @@ from dicomweb.pixels.encoders.native import deflated
 from dicomweb.pixels.frame import Undecodable, UnsupportedSyntax
 from dicomweb.pixels.holdings import held_as
 from dicomweb.pixels.limits import PixelLimits
+from dicomweb.pixels.photometric import decoded_photometric
 from dicomweb.pixels.quality import DEFAULT_QUALITY, Quality
 from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
 from dicomweb.wire.transfer_syntaxes import transfer_syntax as named
@@ -53,11 +53,8 @@ _ALSO_VALID_AS = {
 }
 """A lossless codestream is one of the wider syntax too, and better than what loss would make of it."""
 
-_UNDONE = frozenset(("YBR_RCT", "YBR_ICT", "XYB"))
-"""Transforms that belong to codecs; decoding undoes them."""
 _JPEG_DCT = frozenset(_JPEG + end for end in ("50", "51", "53", "55", "111"))
 _FLOATS = frozenset(("OF", "OD"))
-_COLOURS = ("RGB", "YBR", "HSV", "ARGB", "CMYK")
 _LIMITS = PixelLimits()
 
 
@@ -145,27 +142,19 @@ def _same_or_plain(spec: ImageSpec, pixel_vr: str, source: str, target: str) -> 
 
 def _word(spec: ImageSpec, pixel_vr: str, syntax: str) -> int:
     """Bytes of a native frame of that syntax that lie turned round together."""
-    if syntax != EXPLICIT_BIG:
-        return 1
-    return pixel_word_bytes(pixel_vr, spec.bits_allocated) if pixel_vr else max(1, spec.bits_allocated // 8)
+    return frame_word_bytes(pixel_vr, spec.bits_allocated) if syntax == EXPLICIT_BIG else 1
 
 
 def _decoded(spec: ImageSpec, source: str) -> ImageSpec:
-    """The image as `decode_frame` gives it: colour by pixel, full resolution, transforms of codecs undone."""
-    return replace(spec, photometric_interpretation=_decoded_colour(spec, source), planar_configuration=0)
+    """The image as `decode_frame` gives it: colour by pixel, full resolution, transforms of codecs undone, and
+    samples that were packed, 12 bits to a sample say, in whole bytes."""
+    allocated = spec.bits_allocated if spec.bits_allocated == 1 else -(-spec.bits_allocated // 8) * 8
+    colour = _decoded_colour(spec, source)
+    return replace(spec, photometric_interpretation=colour, planar_configuration=0, bits_allocated=allocated)
 
 
 def _decoded_colour(spec: ImageSpec, source: str) -> str:
-    declared = spec.photometric_interpretation
-    if spec.samples_per_pixel == 1:
-        return declared if declared in ("MONOCHROME1", "PALETTE COLOR") else "MONOCHROME2"
-    if (
-        declared in _UNDONE
-        or source in _JPEG_DCT
-        or not declared.startswith(("RGB", "YBR", "HSV", "ARGB", "CMYK"))
-    ):
-        return "RGB"
-    return "YBR_FULL" if declared == "YBR_FULL_422" else declared
+    return decoded_photometric(spec, rgb=source in _JPEG_DCT)
 
 
 def _vr_after(spec: ImageSpec, pixel_vr: str, target: str) -> str:
@@ -198,40 +187,36 @@ def convert_frame(
         return _recoded(data, conversion, limits, quality)
     from dicomweb.pixels.encoders.jpeg_xl import pack_jpeg, unpack_jpeg
 
-    limits.check(_native_bytes(conversion.before), len(data))
+    _check_codestream(data, conversion, limits)
     return pack_jpeg(data) if conversion.way is Way.PACK else unpack_jpeg(data)
+
+
+def _check_codestream(data: bytes, conversion: Conversion, limits: PixelLimits) -> None:
+    """Refuse a codestream that is not what the attributes say: it takes as much memory as it says itself."""
+    from dicomweb.pixels.codecs.jpeg import is_jpeg, read_jpeg
+    from dicomweb.pixels.codecs.jpeg_xl import is_jpeg_xl, read_jpeg_xl
+
+    before = conversion.before
+    limits.check(_native_bytes(before), len(data))
+    recognises, read = (is_jpeg, read_jpeg) if conversion.way is Way.PACK else (is_jpeg_xl, read_jpeg_xl)
+    if not recognises(data):
+        raise Undecodable(f"no {named(conversion.source).name} begins with {data[:4].hex() or 'nothing'}")
+    read(data, before.photometric_interpretation).check(before)
 
 
 def _to_plain(data: bytes, conversion: Conversion, limits: PixelLimits) -> bytes:
     """The frame as little endian bytes."""
     if conversion.source == DEFLATED_FRAME:
-        return _inflated(data, _native_bytes(conversion.before), limits)
-    return _turned(data, _word(conversion.before, conversion.vr_before, conversion.source))
+        expected = _native_bytes(conversion.before)
+        limits.check(expected, len(data))
+        return inflated(data, expected)
+    return little_endian(data, _word(conversion.before, conversion.vr_before, conversion.source))
 
 
 def _from_plain(data: bytes, conversion: Conversion) -> bytes:
     if conversion.target == DEFLATED_FRAME:
         return deflated(data)
-    return _turned(data, _word(conversion.spec, conversion.pixel_vr, conversion.target))
-
-
-def _turned(data: bytes, word: int) -> bytes:
-    if len(data) % word:
-        # a frame that ends inside a word: its last byte lies with the frame behind it
-        raise Undecodable(f"a big endian frame of {len(data)} bytes, words of {word} bytes expected")
-    return byte_swap(data, word)
-
-
-def _inflated(data: bytes, expected: int, limits: PixelLimits) -> bytes:
-    limits.check(expected, len(data))
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        inflated = inflater.decompress(data, expected + 2)
-    except zlib.error as error:
-        raise Undecodable(f"a deflated frame is damaged: {error}") from error
-    if not inflater.eof:
-        raise Undecodable("a deflated frame is cut off, or longer than its attributes say")
-    return inflated
+    return little_endian(data, _word(conversion.spec, conversion.pixel_vr, conversion.target))
 
 
 def _native_bytes(spec: ImageSpec) -> int:

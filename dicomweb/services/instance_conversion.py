@@ -92,7 +92,13 @@ def _planned(header: Header, target: str, conversion: Conversion | None, first_b
         from dicomweb.pixels.relabel import relabelled
 
         ratio = native_frame_bits(conversion.before) / 8 / first_bytes if first_bytes else None
-        changes = relabelled(attributes, conversion, source_version=instance.version, ratio=ratio)
+        changes = relabelled(
+            attributes,
+            conversion,
+            source_version=instance.version,
+            ratio=ratio,
+            stored_ratio=native_bytes(conversion.before) / instance.size,
+        )
     declared = tuple(str(term or "") for term in attributes.get("00080005", {}).get("Value") or ())
     write = implicit_header if target == IMPLICIT_LITTLE else element_header
     try:

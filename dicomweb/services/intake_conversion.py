@@ -79,7 +79,8 @@ def _converted_whole(data: bytes, target: str, head: Head, most_bytes: int) -> b
         raise NotConvertible("the transfer syntax loses something")
     whole = _inflated(data, head) if head.inflated else data
     frames = [_converted(frame, conversion) for frame in _frames(whole, head, image)]
-    changes = relabelled(head.data_set, conversion)
+    ratio = samples * image.bits_allocated / 8 / len(data)
+    changes = relabelled(head.data_set, conversion, stored_ratio=ratio)
     return _file(data, head, source, conversion, changes, _pixel_data(frames, conversion))
 
 

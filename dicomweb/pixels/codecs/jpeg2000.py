@@ -4,7 +4,8 @@
 
 The standard wants a bare codestream; some devices send a JP2 file, whose boxes are left aside: what they say of
 colour is said by the data set. The tile-parts are counted before decoding, because a codestream that is cut off
-would decode to a picture that is blurred in part.
+would decode to a picture that is blurred in part. So are the precincts, because for each of them a decoder keeps
+some hundred bytes, and only the header of the codestream says how small they are.
 
 OpenJPEG does both kinds. OpenJPH takes half the time for HTJ2K, but as imagecodecs binds it, it leaves memory
 unwritten for damaged code-blocks without a word, and does not return from tiles that begin inside the image.
@@ -14,25 +15,32 @@ So it is left to samples that OpenJPEG cannot do, and there it has to say the sa
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from dicomweb.pixels.codecs.codestream import Codestream, Samples
-from dicomweb.pixels.frame import Undecodable, UnsupportedSyntax
+from dicomweb.pixels.frame import TooLarge, Undecodable, UnsupportedSyntax
 
 _SIZ = struct.Struct(">HHLLLLLLLLH")
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 _SOC, _EOC = b"\xff\x4f", b"\xff\xd9"
-_CAP, _SIZ_MARKER, _COD, _SOT = 0xFF50, 0xFF51, 0xFF52, 0xFF90
+_CAP, _SIZ_MARKER, _COD, _COC, _SOT, _SOD = 0xFF50, 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93
 _LEAST_TILE_PART = 14
 """SOT and SOD of a tile-part without packets."""
+_SOT_BYTES = 12
 _MOST_BITS = 24
 """Of a sample: with more OpenJPEG is no longer exact."""
 _MOST_BITS_HIGH_THROUGHPUT = 32
 _MOST_LAYERS = 4096
 """Of a quality-layered codestream; more would only make decoders slow."""
+_FEW_PRECINCTS = 4096
+_LEAST_PIXELS_A_PRECINCT = 64
+"""On the average, of more precincts than those few; encoders make them of 64 x 64 pixels and larger."""
+_PRECINCTS_SAID = 0x01
+"""Of Scod and Scoc (ISO/IEC 15444-1 A.6.1): sizes are written out, else there is one precinct a resolution."""
 
 
 def is_jpeg2000(data: bytes) -> bool:
@@ -41,7 +49,7 @@ def is_jpeg2000(data: bytes) -> bool:
 
 
 def read_jpeg2000(data: bytes, photometric: str) -> Codestream:
-    """What the header of a codestream says. Raises Undecodable."""
+    """What the header of a codestream says. Raises Undecodable, UnsupportedSyntax, TooLarge."""
     data = _bare(data)
     try:
         header = _main_header(data)
@@ -95,23 +103,55 @@ def _bare(data: bytes) -> bytes:
 def _main_header(data: bytes) -> _Header:
     if data[:2] != _SOC:
         raise Undecodable("not a JPEG 2000 codestream")
-    at, size, high_throughput = 2, None, False
+    segments = list(_segments(data, 2, _SOT))
+    found = {marker: at for marker, at, _ in segments}
+    if _SIZ_MARKER not in found:
+        raise Undecodable("a JPEG 2000 codestream without SIZ")
+    size = next(segment for marker, _, segment in segments if marker == _SIZ_MARKER)
+    header = _sized(size, high_throughput=_CAP in found, end=found[_SOT])
+    _check_coding(segments, header)
+    return header
+
+
+def _segments(data: bytes, at: int, last: int) -> Iterator[tuple[int, int, bytes]]:
+    """Marker, its offset and segment, length included, from `at` on; at the end the marker `last` without one."""
     while True:
         marker, length = struct.unpack_from(">HH", data, at)
-        if marker == _SOT:
-            break
+        if marker == last:
+            yield marker, at, b""
+            return
         if marker < 0xFF00 or length < 2:
-            raise Undecodable(f"a JPEG 2000 main header with {marker:04X} where a marker was expected")
-        if marker == _SIZ_MARKER:
-            size = data[at + 2 : at + 2 + length]
-        elif marker == _CAP:
-            high_throughput = True
-        elif marker == _COD and struct.unpack_from(">H", data, at + 6)[0] > _MOST_LAYERS:
-            raise Undecodable("a JPEG 2000 codestream of absurdly many layers")
+            raise Undecodable(f"a JPEG 2000 header with {marker:04X} where a marker was expected")
+        yield marker, at, data[at + 2 : at + 2 + length]
         at += 2 + length
-    if size is None:
-        raise Undecodable("a JPEG 2000 codestream without SIZ")
-    return _sized(size, high_throughput=high_throughput, end=at)
+
+
+def _check_coding(segments: Iterable[tuple[int, int, bytes]], header: _Header) -> None:
+    """Refuse what would cost a decoder far more than its samples (COD and COC, ISO/IEC 15444-1 A.6.1, A.6.2)."""
+    for marker, _, segment in segments:
+        if marker == _COD:
+            if struct.unpack_from(">H", segment, 4)[0] > _MOST_LAYERS:
+                raise Undecodable("a JPEG 2000 codestream of absurdly many layers")
+            style, levels = segment[2], segment[7:]
+        elif marker == _COC:
+            style_at = 3 if header.components < 257 else 4
+            style, levels = segment[style_at], segment[style_at + 1 :]
+        else:
+            continue
+        most = max(_FEW_PRECINCTS, header.rows * header.columns // _LEAST_PIXELS_A_PRECINCT)
+        if style & _PRECINCTS_SAID and _precincts(levels, header) > most:
+            raise TooLarge(f"a JPEG 2000 codestream of more than {most} precincts")
+
+
+def _precincts(coding: bytes, header: _Header) -> int:
+    """How many precincts a component has if it is one tile; `coding` begins with the number of decompositions."""
+    count = 0
+    for resolution in range(coding[0] + 1):
+        size = coding[5 + resolution]
+        halved = coding[0] - resolution
+        across, down = halved + (size & 15), halved + (size >> 4)
+        count += -(-header.columns >> across) * -(-header.rows >> down)
+    return count
 
 
 def _sized(size: bytes, *, high_throughput: bool, end: int) -> _Header:
@@ -148,6 +188,7 @@ def _completed(data: bytes, header: _Header) -> bytes:
     while data[at : at + 2] == b"\xff\x90":
         _, tile, length = struct.unpack_from(">HHL", data, at + 2)
         seen.add(tile)
+        _check_coding(_segments(data, at + _SOT_BYTES, _SOD), header)
         if length == 0:
             # the last tile-part may leave its length open: it ends with the codestream (A.4.2)
             end = data.rfind(_EOC, at)

@@ -7,6 +7,7 @@ first of two pixels:  Y1 Y2 Cb Cr  becomes  Y1 Cb Cr, Y2 Cb Cr.
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def decode_native(frame: EncodedFrame) -> Samples:
     """
     spec, data = frame.spec, frame.data
     if frame.big_endian:
-        data = _little(frame)
+        data = little_endian(data, frame_word_bytes(frame.pixel_vr, spec.bits_allocated))
     if spec.bits_allocated % 8:
         return arranged(_packed(data, frame), frame, by_plane=spec.planar_configuration == 1)
     if _is_halved(frame):
@@ -35,17 +36,32 @@ def decode_native(frame: EncodedFrame) -> Samples:
 
 def decode_deflated(frame: EncodedFrame) -> Samples:
     """The samples of a frame deflated by itself (Deflated Image Frame Compression, PS3.5 8.2.16, A.4.13)."""
-    most = frame.decoded_bytes + 2
+    return decode_native(replace(frame, data=inflated(frame.data, frame.decoded_bytes), big_endian=False))
+
+
+def inflated(data: bytes, most: int) -> bytes:
+    """The bytes of a deflated frame, which has `most` of them or fewer, but for padding. Raises Undecodable."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        inflated = inflater.decompress(frame.data, most)
+        plain = inflater.decompress(data, most + 2)
     except zlib.error as error:
         raise Undecodable(f"a deflated frame is damaged: {error}") from error
     if not inflater.eof:
         raise Undecodable("a deflated frame is cut off, or longer than its attributes say")
-    return decode_native(
-        EncodedFrame(inflated, frame.spec, frame.sample_type, big_endian=False, pixel_vr=frame.pixel_vr)
-    )
+    return plain
+
+
+def little_endian(data: bytes, word: int) -> bytes:
+    """A big endian frame in little endian, words of so many bytes; and the other way round. Raises Undecodable."""
+    if len(data) % word:
+        # a frame that ends inside a word: its last byte lies with the frame behind it
+        raise Undecodable(f"a big endian frame of {len(data)} bytes, words of {word} bytes expected")
+    return byte_swap(data, word)
+
+
+def frame_word_bytes(pixel_vr: str, bits_allocated: int) -> int:
+    """Bytes of a big endian pixel data element that lie turned round together (PS3.5 7.3)."""
+    return pixel_word_bytes(pixel_vr, bits_allocated) if pixel_vr else max(1, bits_allocated // 8)
 
 
 def arranged(samples: Samples, frame: EncodedFrame, *, by_plane: bool) -> Samples:
@@ -57,17 +73,6 @@ def arranged(samples: Samples, frame: EncodedFrame, *, by_plane: bool) -> Sample
         return samples.reshape(spec.rows, spec.columns, spec.samples_per_pixel)
     planes = samples.reshape(spec.samples_per_pixel, spec.rows, spec.columns)
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
-
-
-def _little(frame: EncodedFrame) -> bytes:
-    """The bytes of a big endian frame in little endian order (PS3.5 7.3)."""
-    word = pixel_word_bytes(frame.pixel_vr, frame.spec.bits_allocated)
-    if not frame.pixel_vr:
-        word = max(1, frame.spec.bits_allocated // 8)
-    if len(frame.data) % word:
-        # a frame that ends inside a word: its last byte lies with the frame behind it
-        raise Undecodable(f"a big endian frame of {len(frame.data)} bytes, words of {word} bytes expected")
-    return byte_swap(frame.data, word)
 
 
 def _packed(data: bytes, frame: EncodedFrame) -> Samples:

@@ -20,6 +20,8 @@ from dicomweb.pixels.frame import Undecodable
 _HEADER = struct.Struct("<16L")
 _MOST_PER_BYTE = 64
 """A run of 128 bytes takes two (PS3.5 G.3.1)."""
+_SURPLUS = 128
+"""Bytes behind the last one that matters that a segment may have without being taken apart slowly."""
 
 
 def decode_rle(frame: EncodedFrame) -> Samples:
@@ -95,11 +97,11 @@ def _segment(segment: bytes, expected: int) -> Samples:
 
 
 def _unpacked_bytes(segment: bytes, expected: int) -> bytes:
-    """What a segment holds, not much more than `expected` bytes of it."""
+    """What a segment holds, not much more than `expected` bytes of it: it may be of 64 times its size."""
     import imagecodecs
 
     try:
-        return bytes(imagecodecs.packbits_decode(segment))
+        return bytes(imagecodecs.packbits_decode(segment, out=expected + _SURPLUS))
     except RuntimeError:
         # refused also for a run that is cut off behind the last byte that matters
         return bytes(_packbits(segment, expected))

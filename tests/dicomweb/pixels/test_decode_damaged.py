@@ -17,8 +17,10 @@ import pytest
 
 from dicomweb.model.instance import ImageSpec
 from dicomweb.pixels.decode import decode_frame
+from dicomweb.pixels.encoders.jpeg_xl import pack_jpeg
 from dicomweb.pixels.frame import PixelError, TooLarge, Undecodable
 from dicomweb.pixels.limits import PixelLimits
+from dicomweb.pixels.transcode import convert_frame, plan_conversion
 from tests.dicomweb.pixels.mutations import COLOUR, GREY8, GREY16, JPEG, KINDS
 from tests.dicomweb.pixels.test_decode import rle, spec_of
 
@@ -202,3 +204,91 @@ def test_a_damaged_deep_htj2k_frame_never_shows_memory_it_did_not_write() -> Non
         except PixelError:
             continue
         np.testing.assert_array_equal(first, decode_frame(damaged, spec, syntax).array)
+
+
+def with_tiny_precincts(data: bytes, side: int, *, in_tile: bool = False, of_component: bool = False) -> bytes:
+    """A JPEG 2000 codestream of one decomposition that declares `side` x `side` pixels, four to a precinct."""
+    stream = bytearray(data)
+    struct.pack_into(">LL", stream, 8, side, side)
+    struct.pack_into(">LL", stream, 24, side, side)
+    at = stream.find(b"\xff\x52")
+    (length,) = struct.unpack_from(">H", stream, at + 2)
+    coding = bytearray(stream[at + 4 : at + 2 + length])
+    coding[0] |= 1
+    sizes = bytes([0x11] * (coding[5] + 1))
+    if of_component:
+        segment = b"\xff\x53" + struct.pack(">HBB", 9 + len(sizes), 0, 1) + coding[5:] + sizes
+    else:
+        segment = b"\xff\x52" + struct.pack(">H", 2 + len(coding) + len(sizes)) + coding + sizes
+    if in_tile:
+        start = stream.find(b"\xff\x90")
+        (tile_part,) = struct.unpack_from(">L", stream, start + 6)
+        struct.pack_into(">L", stream, start + 6, tile_part + len(segment))
+        stream[start + 12 : start + 12] = segment
+    else:
+        stream[at + 2 + length : at + 2 + length] = segment
+        if not of_component:
+            del stream[at : at + 2 + length]
+    return bytes(stream)
+
+
+@pytest.mark.parametrize("place", [{}, {"in_tile": True}, {"of_component": True}])
+def test_precincts_of_a_few_pixels_are_refused_before_memory_is_taken_for_them(place: dict[str, bool]) -> None:
+    # 2.3 GB for 2048 x 2048 pixels out of 150 bytes
+    black = imagecodecs.jpeg2k_encode(
+        np.zeros((64, 64), np.uint8), codecformat="j2k", resolutions=2, reversible=True, level=0
+    )
+    data = with_tiny_precincts(black, 512, **place)
+
+    assert at_most(data, spec_of(np.zeros((512, 512), np.uint8)), JPEG + "90", 1 << 20) is TooLarge
+
+
+def test_precincts_of_the_usual_size_are_decoded() -> None:
+    # the sizes of all resolutions are said, 2 ** 15, which is what the codestream meant before
+    data = bytearray(imagecodecs.jpeg2k_encode(GREY8, codecformat="j2k", resolutions=2, reversible=True, level=0))
+    at = data.find(b"\xff\x52")
+    (length,) = struct.unpack_from(">H", data, at + 2)
+    sizes = bytes([0xFF] * (data[at + 9] + 1))
+    data[at + 2 + length : at + 2 + length] = sizes
+    struct.pack_into(">HB", data, at + 2, length + len(sizes), 1)
+
+    np.testing.assert_array_equal(decode_frame(bytes(data), spec_of(GREY8), JPEG + "90").array, GREY8)
+
+
+def test_runs_behind_the_samples_of_an_rle_segment_are_not_taken_apart() -> None:
+    segment = bytes([129, 7]) * (1 << 20)
+    data = struct.pack("<16L", 1, 64, *[0] * 14) + segment
+    tracemalloc.start()
+    array = decode_frame(data, spec_of(np.zeros((4, 4), np.uint8)), RLE).array
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert (array == 7).all()
+    assert peak < 8 << 20
+
+
+class TestPacking:
+    """JPEG images that are packed as JPEG XL and unpacked again without being decoded."""
+
+    JPEG_DATA = imagecodecs.jpeg8_encode(GREY8, 90)
+    VAST = JPEG_DATA.replace(struct.pack(">HH", *GREY8.shape), struct.pack(">HH", 30000, 30000), 1)
+
+    def convert(self, data: bytes, source: str, target: str) -> bytes:
+        return convert_frame(data, plan_conversion(spec_of(GREY8), "OB", JPEG + source, JPEG + target))
+
+    def test_a_jpeg_image_comes_back_byte_by_byte(self) -> None:
+        assert self.convert(self.convert(self.JPEG_DATA, "50", "111"), "111", "50") == self.JPEG_DATA
+
+    def test_a_jpeg_image_of_another_size_than_declared_is_not_packed(self) -> None:
+        with pytest.raises(Undecodable, match="30000"):
+            self.convert(self.VAST, "50", "111")
+
+    def test_a_jpeg_xl_image_of_another_size_than_declared_is_not_unpacked(self) -> None:
+        large = pack_jpeg(imagecodecs.jpeg8_encode(np.zeros((2000, 2000), np.uint8), 90))
+        with pytest.raises(Undecodable, match="2000"):
+            self.convert(large, "111", "50")
+
+    @pytest.mark.parametrize(("source", "target"), [("50", "111"), ("111", "50")])
+    def test_what_is_neither_is_refused(self, source: str, target: str) -> None:
+        with pytest.raises(Undecodable):
+            self.convert(b"nothing of the sort", source, target)

@@ -192,3 +192,28 @@ def test_pictures_are_taken_one_by_one() -> None:
 
     assert write_animation(made(), "video/mp4", frames_per_second=5)
     assert alive == list(range(20))
+
+
+@pytest.mark.parametrize("media_type", ["image/gif", "video/mp4"])
+@pytest.mark.parametrize("colours", [(False, True, False), (True, False, True)])
+def test_frames_of_greys_and_of_colours_follow_one_another(media_type: str, colours: tuple[bool, ...]) -> None:
+    # a presentation state may draw in colour on some frames only
+    arrays = [smooth(colour=colour, phase=at) for at, colour in enumerate(colours)]
+    data = write_animation([Picture(array) for array in arrays], media_type, frames_per_second=5)
+
+    with av.open(io.BytesIO(data)) as container:
+        shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    for found, array in zip(shown, arrays, strict=True):
+        assert psnr(found, array if array.ndim == 3 else np.repeat(array[:, :, np.newaxis], 3, axis=2)) > 24
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(20_000, 20), (20, 16_386), (16_000, 16_000)])
+def test_films_that_no_encoder_takes_are_refused(rows: int, columns: int) -> None:
+    flat = np.broadcast_to(np.zeros(1, np.uint8), (rows, columns))
+    with pytest.raises(TooLarge):
+        write_animation([Picture(flat)] * 2, "video/mp4", frames_per_second=5)
+
+
+def test_an_animation_that_gif_cannot_say_is_refused() -> None:
+    with pytest.raises(TooLarge):
+        write_animation([Picture(np.zeros((1, 65_536), np.uint8))] * 2, "image/gif", frames_per_second=5)

@@ -178,3 +178,77 @@ def test_offset_tables_of_other_fragments_must_go(source: str, target: str, gone
     tags = outdated(header, conversion(target, source=source))
 
     assert tags == (frozenset(tables) if gone else frozenset())
+
+
+def test_a_loss_that_the_header_forgot_is_told_with_its_ratio() -> None:
+    changes = relabelled(HEADER, conversion(EXPLICIT_LITTLE, Kind(8, 8), JPEG + "50"), stored_ratio=11.111)
+
+    assert changes["00282112"] == {"vr": "DS", "Value": [11.11]}
+    assert changes["00282114"]["Value"] == ["ISO_10918_1"]
+
+
+def test_a_loss_that_the_header_forgot_stands_before_the_new_one() -> None:
+    made = conversion(JPEG + "91", Kind(8, 8), JPEG + "50")
+
+    changes = relabelled(HEADER, made, source_version="v1", ratio=20.0, stored_ratio=8.0)
+
+    assert changes["00282112"]["Value"] == [8.0, 20.0]
+    assert changes["00282114"]["Value"] == ["ISO_10918_1", "ISO_15444_1"]
+    assert changes["00082112"]["Value"][0]["0040A170"]["Value"][0]["00080100"]["Value"] == ["121322"]
+
+
+def test_high_bit_fits_the_bits_that_are_allocated_afterwards() -> None:
+    header = HEADER | {"00280102": {"vr": "US", "Value": [15]}}
+
+    changes = relabelled(header, conversion(JPEG + "50", Kind(8, 16)), source_version="v1")
+
+    assert changes["00280100"]["Value"] == [8]
+    assert changes["00280102"]["Value"] == [7]
+
+
+class TestFrameType:
+    """Frame Type of an enhanced image, PS3.3 C.8.13.5.1."""
+
+    @staticmethod
+    def group(*words: str | None, **more: Any) -> dict[str, Any]:
+        frame_type = {"vr": "SQ", "Value": [{"00089007": {"vr": "CS", "Value": list(words)}}]}
+        return {"00189226": frame_type, "00281052": {"vr": "DS", "Value": [0]}, **more}
+
+    def header(self, *groups: dict[str, Any], shared: tuple[dict[str, Any], ...] = ()) -> JsonAttributes:
+        return HEADER | {
+            "52009229": {"vr": "SQ", "Value": list(shared)},
+            "52009230": {"vr": "SQ", "Value": list(groups)},
+        }
+
+    def test_says_derived_in_every_frame_after_a_loss(self) -> None:
+        header = self.header(self.group("ORIGINAL", "PRIMARY"), self.group("ORIGINAL", "OTHER"))
+
+        changes = lossy(header)
+
+        assert changes["52009230"]["Value"] == [self.group("DERIVED", "PRIMARY"), self.group("DERIVED", "OTHER")]
+        assert "52009229" not in changes
+        assert header["52009230"]["Value"][0] == self.group("ORIGINAL", "PRIMARY")
+
+    def test_says_derived_where_all_frames_share_it(self) -> None:
+        changes = lossy(self.header({}, shared=(self.group("ORIGINAL", "PRIMARY"),)))
+
+        assert changes["52009229"]["Value"] == [self.group("DERIVED", "PRIMARY")]
+        assert "52009230" not in changes
+
+    def test_stays_when_nothing_is_lost(self) -> None:
+        header = self.header(self.group("ORIGINAL", "PRIMARY"))
+
+        assert relabelled(header, conversion(JPEG + "90")) == {}
+
+    def test_stays_where_it_says_so_already_or_nothing(self) -> None:
+        changes = lossy(self.header(self.group("DERIVED", "PRIMARY"), self.group(), {}))
+
+        assert not {"52009229", "52009230"} & changes.keys()
+
+    def test_stays_where_values_beside_it_are_not_at_hand(self) -> None:
+        table = {
+            "vr": "SQ",
+            "Value": [{"00283006": {"vr": "OW", "BulkDataURI": "52009230/1/00289132/1/00283006"}}],
+        }
+
+        assert "52009230" not in lossy(self.header(self.group("ORIGINAL", **{"00289132": table})))
