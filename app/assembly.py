@@ -11,14 +11,15 @@ import contextlib
 import dataclasses
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from aiohttp import web
 
 from app.about import NAME, version
 from app.compute import ThreadCompute
 from app.config import Settings
-from app.node import claim, default_node_dir, node_name
+from app.node import claim, node_name
+from app.place import node_dir as node_dir
+from app.place import store_address as store_address
 from app.presence import NoArchive, has_archive, make_folder
 from app.storage_metrics import conversion_samples, derived_samples, store_samples
 from app.telemetry import Sample, Telemetry
@@ -55,10 +56,9 @@ from storage.archive.settings import ArchiveSettings, Duplicates
 from storage.catalog.settings import CatalogSettings
 from storage.derived.cache import TieredCache
 from storage.log.checkpoint import Checkpoint
-from storage.objects.address import Address, BadAddress, Folder, open_store, parse_address
+from storage.objects.address import Address, Folder, open_store
 from storage.objects.contract import ObjectStore
 from storage.objects.counting import CountingStore, Counts
-from storage.objects.s3_settings import S3Settings
 from storage.upkeep.background import Upkeep, UpkeepSettings
 
 ARCHIVE = web.AppKey("archive", LakeArchive)
@@ -66,39 +66,6 @@ DERIVED = web.AppKey("derived", TieredCache)
 FRONT = web.AppKey("front", Front)
 NEW = web.AppKey("new", bool)
 """Whether the archive was begun at this start."""
-
-_SLIP = re.compile(r"(s3|file|memory)(:|//)", re.IGNORECASE)
-"""How an address begins that lacks a colon or slash."""
-
-
-def store_address(settings: Settings) -> Address:
-    """What the setting `store` stands for. Raises ConfigError."""
-    if hint := _mistyped(settings.store):
-        raise ConfigError(f"store: {settings.store} is neither a folder nor the address of a bucket; {hint}")
-    try:
-        return parse_address(
-            settings.store, s3=S3Settings(endpoint_url=settings.s3.endpoint, region=settings.s3.region)
-        )
-    except BadAddress as error:
-        raise ConfigError(f"store: {error}") from error
-
-
-def _mistyped(store: str) -> str:
-    """A hint if this is an address with a slip, which would otherwise become a folder of that name."""
-    found = _SLIP.match(store)
-    if found is None or "://" in store:
-        return ""
-    scheme, rest = found[1].lower(), store[found.end() :].lstrip("/")
-    meant = f"{scheme}:///{rest}" if scheme == "file" else f"{scheme}://{rest}"
-    return f"did you mean {meant}? (a folder of that name is ./{store})"
-
-
-def node_dir(settings: Settings) -> Path:
-    """The folder this node keeps for itself."""
-    if settings.node_dir:
-        return Path(settings.node_dir).expanduser()
-    address = store_address(settings)
-    return default_node_dir(settings.store, address.path if isinstance(address, Folder) else None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 
+MOST_WORKERS = 64
+"""Processes of one server."""
+
 
 def setting(
     default: Value, help: str, *, unit: str = "", secret: bool = False, choices: tuple[str, ...] = ()
@@ -160,7 +163,9 @@ class Settings:
     host: str = setting("127.0.0.1", "address to listen on; any but a loopback one needs users or tokens")
     http_port: int = setting(8042, "port of the web server; 0 takes a free one", unit="port")
     dicom_port: int = setting(4242, "port of the DIMSE door, which does not exist yet; 0 is off", unit="port")
-    workers: int = setting(1, "processes that serve; this version has one", unit="processes")
+    workers: int = setting(
+        1, "processes that serve, each with memory of its own; 0: one for each processor", unit="processes"
+    )
     allow_anonymous: bool = setting(False, "serve anybody on an address that is not loopback, without credentials")
     trusted_proxies: tuple[str, ...] = setting(
         (), "addresses or networks whose Forwarded and X-Forwarded-* headers are believed"

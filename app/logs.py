@@ -7,8 +7,6 @@ import logging
 import sys
 import time
 
-from aiohttp.http_exceptions import HttpProcessingError
-
 from app.config import LogSettings
 
 
@@ -26,6 +24,8 @@ def configure_logging(settings: LogSettings) -> None:
 
 def is_ours(record: logging.LogRecord) -> bool:
     """Leaves out what aiohttp logs as an error though it is the client's: bytes that are no HTTP."""
+    from aiohttp.http_exceptions import HttpProcessingError
+
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError | ConnectionError)
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.config import Settings, WebSettings
+from app.config import MOST_WORKERS, Settings, WebSettings
 from app.values import ENVIRONMENT_PREFIX, ConfigError, SettingInfo, Value, all_settings, parse_value
 from dicomweb.services.intake_policy import BadPolicy, read_policy
 
@@ -171,8 +171,8 @@ def _check(configured: Configured) -> None:
     for port in ("http_port", "dicom_port"):
         if not 0 <= typing.cast(int, configured.value(port)) <= 65535:
             raise ConfigError(f"{port}: expected 0 to 65535, not {configured.value(port)}")
-    if settings.workers != 1:
-        raise ConfigError("workers: this version serves from one process; start it with --workers 1")
+    if not 0 <= settings.workers <= MOST_WORKERS:
+        raise ConfigError(f"workers: expected 1 to {MOST_WORKERS}, or 0, not {settings.workers}")
     if settings.url_prefix and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", settings.url_prefix):
         raise ConfigError("url_prefix: expected a path such as /pacs, without a slash at the end")
     if settings.public_url and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*[^/\s?#])?", settings.public_url):

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.flags import ALL
 from app.sources import Configured
+from app.values import ConfigError
+
+if TYPE_CHECKING:
+    from app.workers_seat import Worker
 
 NAME = "serve"
 HELP = "start the archive"
@@ -23,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", action="store_true", help="store seven small sample studies first, if the archive is empty"
     )
+    # what the parent of several workers starts each of them with
+    parser.add_argument("--as-worker", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace, configured: Configured) -> int:
@@ -30,22 +37,67 @@ def run(arguments: argparse.Namespace, configured: Configured) -> int:
     from app.logs import configure_logging
     from app.memory import tune_allocator
     from app.running import run_async
+    from app.workers import worker_count
 
     settings = configured.settings
     tune_allocator()
     configure_logging(settings.log)
-    return run_async(_serve(settings, samples=arguments.samples))
+    if arguments.as_worker:
+        return run_async(_serve_as_worker(settings, arguments.as_worker, samples=arguments.samples))
+    if worker_count(settings) > 1:
+        return run_async(_serve_by_workers(settings, samples=arguments.samples))
+    return run_async(_serve(settings, None, samples=arguments.samples))
 
 
-async def _serve(settings: Settings, *, samples: bool) -> int:
+async def _serve_as_worker(settings: Settings, seat: str, *, samples: bool) -> int:
+    from app.place import node_dir
+    from app.workers_seat import Seat, Worker
+
+    taken = Seat.parse(seat)
+    async with Worker(taken) as worker:
+        return await _serve(taken.settings(settings, node_dir(settings)), worker, samples=samples)
+
+
+async def _serve_by_workers(settings: Settings, *, samples: bool) -> int:
+    from app.listeners import CannotListen, base_url, open_listeners
+    from app.node import claim
+    from app.place import node_dir, store_address
+    from app.workers import Workers, worker_count
+    from storage.archive.siblings import shared_memory
+    from storage.objects.address import Memory
+
+    if isinstance(store_address(settings), Memory):
+        raise ConfigError("workers: memory:// is the memory of one process; give it one worker")
+    try:
+        listeners = open_listeners(settings)
+    except CannotListen as error:
+        print(f"dicomlake: {error}", file=sys.stderr)
+        return 2
+    given = [argument for argument in sys.argv[1:] if argument != "--samples"]
+    url = base_url(settings, listeners[0].getsockname()[1])
+    with claim(node_dir(settings)), shared_memory() as board:
+        workers = Workers(
+            worker_count(settings), (sys.executable, "-m", "app.cli", *given), listeners, board=board
+        )
+        return await workers.run(
+            ["--samples"] if samples else [], lambda: _announce(settings, url, new=workers.new)
+        )
+
+
+async def _serve(settings: Settings, worker: Worker | None, *, samples: bool) -> int:
     from app.assembly import ARCHIVE, FRONT, NEW, build_application
+    from app.listeners import CannotListen
     from app.memory import kept_lean, tune_collector
-    from app.web.server import CannotListen, hear_of_end, listening, wait_for_end
+    from app.web.server import hear_of_end, listening, wait_for_end
 
     application = build_application(settings)
     tune_collector()
+    source = worker.handed if worker else None
     try:
-        async with kept_lean(), listening(application, settings, lambda: application[FRONT]) as bound:
+        async with (
+            kept_lean(),
+            listening(application, settings, lambda: application[FRONT], source=source) as bound,
+        ):
             # not into one that was used: who deleted a sample does not want it back at the next start
             if samples and application[ARCHIVE].revision == 0:
                 from app.samples import store_samples
@@ -53,9 +105,13 @@ async def _serve(settings: Settings, *, samples: bool) -> int:
                 await store_samples(application[ARCHIVE])
             # heard before anybody is told that the server is there, who might end it at once
             told = hear_of_end()
-            _announce(settings, bound.url, new=application[NEW])
+            if worker:
+                worker.ready(new=application[NEW], retire=application[FRONT].retire, orphaned=told.set)
+            else:
+                _announce(settings, bound.url, new=application[NEW])
             await wait_for_end(told)
-            print("ending: finishing what is at work", file=sys.stderr, flush=True)
+            if not worker:
+                print("ending: finishing what is at work", file=sys.stderr, flush=True)
     except CannotListen as error:
         print(f"dicomlake: {error}", file=sys.stderr)
         return 2

@@ -114,6 +114,9 @@ class Ending:
     """Whether the server has been told to end: it still answers then, but wants no new work."""
 
     begun: bool = False
+    retiring: bool = False
+    """Whether clients are to come again by another connection, which leads to another worker: after a restart of
+    the workers one by one. There is nothing wrong with the server then."""
 
 
 class SystemDoor:

@@ -42,6 +42,8 @@ _UNKNOWN_NAME = (
     "this server does not go by the name in the Host header, or by the one a proxy forwarded; "
     "name both in the setting web.allowed_hosts"
 )
+_RETIRING_IDLE_SECONDS = 1.0
+"""A client that asks again by then is told to come by another connection, one that does not is dropped."""
 GONE = 499
 """What stands for a status where the client left before there was one (as nginx writes it)."""
 ABORTED = 500
@@ -90,6 +92,11 @@ class Front:
         self._compression = compression
         self._name_uids = name_uids
         self._identify = request_ids()
+
+    def retire(self) -> None:
+        """Have every client finish its request and go, the idle ones at once: others serve them from now on."""
+        self.ending.retiring = True
+        self.stalls.idle_seconds = min(self.stalls.idle_seconds, _RETIRING_IDLE_SECONDS)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request, whatever happens."""
@@ -206,7 +213,7 @@ class Front:
             fields += self._guards.cors.headers(call.headers["origin"])
         if answer.compressible:
             fields += (("Vary", "Accept-Encoding"),)
-        if "expect" in call.headers or self.ending.begun:
+        if "expect" in call.headers or self.ending.begun or self.ending.retiring:
             # a client that still waits to be told to send its body: the next bytes might be that
             fields += (("Connection", "close"),)
         return fields

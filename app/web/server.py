@@ -8,19 +8,21 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from app.config import Settings
+from app.listeners import BACKLOG, CannotListen, base_url, cannot_listen
 from app.web.front import Front
 from app.web.stalls import Stalls
 from app.web.tls import BadTls, tls_context
 
 _LOG = logging.getLogger(__name__)
-_BACKLOG = 1024
 _SWEEP_SECONDS = 1.0
 _CUT_SECONDS = 0.5
 """How long a request that was not done by then may take to notice."""
@@ -28,10 +30,6 @@ DRAIN_SECONDS = 6.0
 """How long requests at work may go on after the order to end."""
 END_SECONDS = 9.5
 """When the process ends, come what may: what was acknowledged is durable, so nothing is lost by it."""
-
-
-class CannotListen(Exception):
-    """The address or port is taken or forbidden, or a certificate cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +41,33 @@ class Bound:
     port: int
 
 
+class Source(Protocol):
+    """Where connections come from that another process accepted."""
+
+    def start(
+        self, serve: Callable[[socket.socket], Coroutine[Any, Any, None]], connections: Callable[[], int]
+    ) -> None:
+        """Have each connection served from now on; `connections` tells how many are open."""
+
+    def stop(self) -> None:
+        """Take no more."""
+
+    async def close(self) -> None:
+        """End."""
+
+
 @contextlib.asynccontextmanager
 async def listening(
-    application: web.Application, settings: Settings, front: Callable[[], Front]
+    application: web.Application,
+    settings: Settings,
+    front: Callable[[], Front],
+    *,
+    source: Source | None = None,
 ) -> AsyncIterator[Bound]:
     """Start the application and listen; leaving drains and closes. Raises CannotListen.
 
-    `front` is asked for once the application has started.
+    `front` is asked for once the application has started. With a `source` connections come from there, and the
+    port of the settings is the one that somebody else listens on.
     """
     try:
         tls = tls_context(settings.web)
@@ -64,19 +82,27 @@ async def listening(
         max_field_size=settings.limits.request_head_bytes,
     )
     # before the application starts, which may begin an archive
-    await _check_port(settings)
+    if source is None:
+        await _check_port(settings)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.http_port, ssl_context=tls, backlog=_BACKLOG)
+        site: web.TCPSite | _HandedSite
+        if source is None:
+            site = web.TCPSite(runner, settings.host, settings.http_port, ssl_context=tls, backlog=BACKLOG)
+        else:
+            site = _HandedSite(runner, source, tls)
         try:
             await site.start()
         except OSError as error:
-            raise _cannot_listen(settings, error) from error
+            raise cannot_listen(settings, error) from error
         sweeping = asyncio.create_task(_sweep(runner, front().stalls))
         try:
-            yield _bound(runner, settings, secure=tls is not None)
+            port = runner.addresses[0][1] if source is None else settings.http_port
+            yield Bound(base_url(settings, port), port)
             await _drain(site, front())
         finally:
+            if source is not None:
+                await source.close()
             sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeping
@@ -98,21 +124,37 @@ async def _check_port(settings: Settings) -> None:
                     probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 probe.bind(address)
     except OSError as error:
-        raise _cannot_listen(settings, error) from error
+        raise cannot_listen(settings, error) from error
 
 
-def _cannot_listen(settings: Settings, error: OSError) -> CannotListen:
-    return CannotListen(f"cannot listen on {settings.host}:{settings.http_port}: {error.strerror or error}")
+class _HandedSite:
+    """What `web.TCPSite` is for a port of one's own."""
+
+    def __init__(self, runner: web.AppRunner, source: Source, tls: ssl.SSLContext | None) -> None:
+        self._runner = runner
+        self._source = source
+        self._tls = tls
+
+    async def start(self) -> None:
+        server = self._runner.server
+        assert server is not None
+        self._source.start(self._serve, lambda: len(server.connections))
+
+    async def stop(self) -> None:
+        self._source.stop()
+
+    async def _serve(self, connection: socket.socket) -> None:
+        server = self._runner.server
+        if server is None:
+            connection.close()
+            return
+        connection.setblocking(False)
+        # a client that is gone already, or whose TLS handshake fails
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(server, connection, ssl=self._tls)
 
 
-def _bound(runner: web.AppRunner, settings: Settings, *, secure: bool) -> Bound:
-    port = runner.addresses[0][1]
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(settings.host, settings.host)
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return Bound(f"{'https' if secure else 'http'}://{host}:{port}", port)
-
-
-async def _drain(site: web.TCPSite, front: Front) -> None:
+async def _drain(site: web.TCPSite | _HandedSite, front: Front) -> None:
     """Take no new connections, and let requests at work come to their end.
 
     Not left to aiohttp's own shutdown: that throws away what clients still send, so no upload would be finished.

@@ -48,7 +48,8 @@ class Stalls:
     """Watches requests and connections."""
 
     def __init__(self, *, idle_seconds: float, stall_seconds: float) -> None:
-        self._idle_seconds = idle_seconds
+        self.idle_seconds = idle_seconds
+        """How long a connection may be without a request."""
         self._stall_seconds = stall_seconds
         self._watches: dict[Connection, Watch] = {}
         self._idle_since: dict[Connection, float] = {}
@@ -87,7 +88,7 @@ class Stalls:
         idle = {one: self._idle_since.get(one, now) for one in connections if one not in self._watches}
         self._idle_since = idle
         for connection, since in idle.items():
-            if now - since > self._idle_seconds and connection.transport is not None:
+            if now - since > self.idle_seconds and connection.transport is not None:
                 connection.transport.close()
 
 

@@ -88,7 +88,7 @@ def test_sizes_are_written_as_people_write_them(text: str, value: int) -> None:
         ({"DICOMLAKE_DUPLICATES": "overwrite"}, "replace, keep, reject"),
         ({"DICOMLAKE_ALLOW_ANONYMOUS": "maybe"}, "true or false"),
         ({"DICOMLAKE_LIMITS_BODY_BYTES": "10 parsecs"}, "a size such as"),
-        ({"DICOMLAKE_WORKERS": "2"}, "one process"),
+        ({"DICOMLAKE_WORKERS": "65"}, "workers: expected 1 to 64, or 0"),
         ({"DICOMLAKE_URL_PREFIX": "pacs/"}, "such as /pacs"),
         ({"DICOMLAKE_PUBLIC_URL": "pacs.example.org"}, "such as https://"),
         ({"DICOMLAKE_WEB_TLS_KEY": "key.pem"}, "both are needed"),

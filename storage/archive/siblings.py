@@ -1,0 +1,58 @@
+"""The nodes of one machine that serve the same archive together: what each must know of the others.
+
+They share a page of memory, the *board*, with a cell for each: the number of the last log entry it has applied.
+A node writes its cell before it answers a write, and looks at the others' before it answers a read: whatever one
+of them has told a client, all of them know. A look costs a fraction of a microsecond, and reads the log only if
+there is something new in it. No message can be late or lost, and nobody has to wait for a sibling that stands
+still.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
+
+CELLS = 64
+"""Nodes that can share a board."""
+_CELL_BYTES = 64
+"""A cache line each, so that one node's writing does not slow another's reading."""
+_BYTES = CELLS * _CELL_BYTES
+
+
+@contextlib.contextmanager
+def shared_memory() -> Iterator[int]:
+    """The open file of a new board, for nodes to inherit."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("dicomlake-board")
+    else:
+        with tempfile.TemporaryFile() as unnamed:
+            file = os.dup(unnamed.fileno())
+    try:
+        os.write(file, bytes(_BYTES))
+        yield file
+    finally:
+        os.close(file)
+
+
+class Board:
+    """The board as one node sees it."""
+
+    def __init__(self, file: int, cell: int) -> None:
+        """`file` as `shared_memory` gives it; `cell` is this node's own, from 0."""
+        self._words = memoryview(mmap.mmap(file, _BYTES)).cast("Q")
+        self._mine = cell * _CELL_BYTES // 8
+        self._cells = range(0, _BYTES // 8, _CELL_BYTES // 8)
+
+    def tell(self, revision: int) -> None:
+        """Say up to which entry this node has applied the log."""
+        # aligned, so that it is one store of the processor: nobody sees half of it
+        self._words[self._mine] = revision
+
+    @property
+    def latest(self) -> int:
+        """The last entry that any of them has applied."""
+        words = self._words
+        return max(words[at] for at in self._cells)
