@@ -125,6 +125,11 @@ class Orientation:
     flip: bool = False
     """Left and right exchanged, after the rotation."""
 
+    def flipped(self, *, across: bool, down: bool) -> Orientation:
+        """This, then left and right exchanged (`across`), or top and bottom: half a turn and the other flip."""
+        rotation = (self.rotation + 180) % 360 if down else self.rotation
+        return Orientation(rotation, self.flip ^ across ^ down)
+
 
 @dataclass(frozen=True, slots=True)
 class DisplayedArea(ForImages):

@@ -29,8 +29,6 @@ class BulkValues:
 
     def __init__(self, values: Mapping[str, bytes]) -> None:
         self._values = values
-        self.missing: list[str] = []
-        """BulkDataURIs of values that were asked for and are not here."""
 
     def read(self, element: object) -> bytes:
         """The bytes of a binary value, little endian; empty when absent or not at hand."""
@@ -43,11 +41,7 @@ class BulkValues:
             except (binascii.Error, ValueError):
                 return b""
         uri = element.get("BulkDataURI")
-        if not isinstance(uri, str):
-            return b""
-        if uri not in self._values:
-            self.missing.append(uri)
-        return self._values.get(uri, b"")
+        return self._values.get(uri, b"") if isinstance(uri, str) else b""
 
 
 NO_BULK_VALUES = BulkValues({})

@@ -58,8 +58,8 @@ class LookupTable:
         return self.first + len(self.data) // 2 - 1
 
     def look_up(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The entries for inputs of any shape; what lies outside gets the first or the last entry."""
-        index = np.clip(np.rint(values - self.first), 0, len(self.data) // 2 - 1)
+        """The entries for inputs of any shape; what lies outside gets the first or last entry, NaN the first."""
+        index = np.nan_to_num(np.clip(np.rint(values - self.first), 0, len(self.data) // 2 - 1), nan=0.0)
         return self.entries[index.astype(np.intp)].astype(np.float64)
 
     def normalized(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ What the image says wrongly is passed over, so that there is something to see; w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +21,11 @@ from dicomweb.pixels.frame import DecodedFrame, Picture, TooLarge, Undecodable
 from dicomweb.pixels.render.attributes import FRAME_TYPES, BulkValues, FrameAttributes, first_text
 from dicomweb.pixels.render.colour import render_colour
 from dicomweb.pixels.render.grey import GreySteps, grey_table, read_steps, render_grey, state_steps
-from dicomweb.pixels.render.icc import colour_managed, image_profile
+from dicomweb.pixels.render.icc import colour_managed, image_profile, is_rgb_profile
 from dicomweb.pixels.render.palette import Palette, apply_palette, palette_table, read_palette
-from dicomweb.pixels.render.samples import SampleLayout, look_up, read_layout
-from dicomweb.pixels.render.settings import RenderSettings, Window
+from dicomweb.pixels.render.samples import SampleLayout, look_up, read_layout, with_sign
+from dicomweb.pixels.render.settings import Region, RenderSettings, Window
 from dicomweb.pixels.render.viewport import (
-    flipped,
     pixel_aspect,
     place,
     plan_placement,
@@ -60,6 +60,7 @@ def render_frame(
     """
     values = lut_values or {}
     attributes = FrameAttributes(header, number, BulkValues(values))
+    frame = with_sign(frame)
     array = frame.array[:, :, 0] if frame.array.ndim == 3 and frame.array.shape[2] == 1 else frame.array
     if array.ndim not in (2, 3) or not array.size:
         raise Undecodable(f"samples of shape {array.shape} are no image")
@@ -90,16 +91,20 @@ def render_frame(
     return colour_managed(np.ascontiguousarray(picture), profile, settings.icc)
 
 
-def automatic_window(frame: DecodedFrame, header: JsonAttributes, number: int) -> Window | None:
+def automatic_window(
+    frame: DecodedFrame, header: JsonAttributes, number: int, *, lut_values: Mapping[str, bytes] | None = None
+) -> Window | None:
     """The window that the picture of a frame is made with when nothing says one; None if something does.
 
     A moving picture whose frames were each windowed by themselves would flicker: take the one of a middle frame.
+    Arguments are those of `render_frame`.
     """
     from dicomweb.pixels.render.voi import Extent
 
-    if frame.array.ndim != 2 or not _is_grey(frame):
+    frame = with_sign(frame)
+    if frame.array.ndim != 2 or frame.photometric_interpretation == "PALETTE COLOR":
         return None
-    attributes = FrameAttributes(header, number)
+    attributes = FrameAttributes(header, number, BulkValues(lut_values or {}))
     layout = read_layout(frame, attributes)
     steps = read_steps(attributes, frame.array, layout, window=None, monochrome1=False)
     if not isinstance(steps.voi, Extent) or not np.isfinite([steps.voi.lowest, steps.voi.highest]).all():
@@ -125,10 +130,6 @@ def _samples_shown(
     if supplement is not None:
         return _supplemented(array, layout, steps, supplement)
     return render_grey(array, layout, steps)
-
-
-def _is_grey(frame: DecodedFrame) -> bool:
-    return frame.photometric_interpretation != "PALETTE COLOR"
 
 
 def _supplement(attributes: FrameAttributes, layout: SampleLayout) -> Palette | None:
@@ -179,10 +180,11 @@ def _presented(
 
     rows, columns = array.shape[:2]
     viewport = settings.viewport
-    region = viewport.region if viewport is not None else None
-    crop = None
-    if region is not None and not region.is_whole:
-        crop = Crop(*whole_pixels(region, rows, columns))
+    region = viewport.region if viewport is not None else Region()
+    crop = None if region.is_whole else Crop(*whole_pixels(region, rows, columns))
+    # The image is flipped, not what is written over it
+    orientation = presentation.orientation.flipped(across=region.flips_across, down=region.flips_down)
+    presentation = replace(presentation, orientation=orientation)
     placement = plan_picture(
         attributes.data_set,
         attributes.number,
@@ -195,7 +197,7 @@ def _presented(
         most_pixels=settings.most_pixels,
         crop=crop,
     )
-    picture = present(
+    return present(
         _state_shown(frame, array, attributes, settings.window, presentation),
         attributes.data_set,
         attributes.number,
@@ -205,7 +207,6 @@ def _presented(
         bulk=values,
         resize=resized,
     )
-    return flipped(picture, region) if region is not None else picture
 
 
 def _state_shown(
@@ -237,6 +238,6 @@ def _state_shown(
 
 
 def _profile(attributes: FrameAttributes, presentation: Presentation | None) -> bytes:
-    if presentation is not None and presentation.icc_profile:
+    if presentation is not None and is_rgb_profile(presentation.icc_profile):
         return presentation.icc_profile
     return image_profile(attributes)

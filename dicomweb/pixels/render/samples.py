@@ -76,6 +76,13 @@ def read_layout(frame: DecodedFrame, attributes: FrameAttributes) -> SampleLayou
     return SampleLayout(allocated, stored, low, signed=kind == "i")
 
 
+def with_sign(frame: DecodedFrame) -> DecodedFrame:
+    """The frame with samples of the sign they were compressed with: the same bytes, seen as signed where due."""
+    if not frame.signed:
+        return frame
+    return DecodedFrame(frame.array.view(f"i{frame.array.dtype.itemsize}"), frame.photometric_interpretation)
+
+
 def as_patterns(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
     """The samples as unsigned numbers, to look them up: a view of the same bytes."""
     contiguous = np.ascontiguousarray(array)

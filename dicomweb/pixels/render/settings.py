@@ -81,6 +81,16 @@ class Region:
         """Whether nothing is cut away, whatever the size of the image; it may be flipped."""
         return self.left == 0 and self.top == 0 and self._whole(self.width) and self._whole(self.height)
 
+    @property
+    def flips_across(self) -> bool:
+        """Whether left and right are exchanged."""
+        return self.width is not None and self.width < 0
+
+    @property
+    def flips_down(self) -> bool:
+        """Whether top and bottom are exchanged."""
+        return self.height is not None and self.height < 0
+
     def _whole(self, length: float | None) -> bool:
         return length is None or (self.relative and abs(length) >= 1.0)
 

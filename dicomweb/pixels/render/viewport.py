@@ -78,16 +78,11 @@ def place(picture: npt.NDArray[np.uint8], placement: Placement) -> npt.NDArray[n
     size = (placement.columns, placement.rows)
     if box != (0.0, 0.0, float(columns), float(rows)) or size != (columns, rows):
         picture = _cut(picture, placement) if _is_plain_cut(placement) else _scaled(picture, box, size)
-    return np.ascontiguousarray(flipped(picture, placement.region))
-
-
-def flipped(picture: npt.NDArray[np.uint8], region: Region) -> npt.NDArray[np.uint8]:
-    """The picture turned over as the negative sides of the region want it: a view."""
-    if region.width is not None and region.width < 0:
+    if placement.region.flips_across:
         picture = picture[:, ::-1]
-    if region.height is not None and region.height < 0:
+    if placement.region.flips_down:
         picture = picture[::-1]
-    return picture
+    return np.ascontiguousarray(picture)
 
 
 def resized(picture: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:

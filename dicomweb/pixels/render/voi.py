@@ -64,8 +64,9 @@ def apply_voi(voi: Voi, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float
     if isinstance(voi, LookupTable):
         return voi.normalized(values)
     if isinstance(voi, Extent):
-        width = voi.highest - voi.lowest
-        return np.clip((values - voi.lowest) / width, 0.0, 1.0) if width > 0 else _one_value(values, voi)
+        # Halves, because the extent of floats may be larger than the largest float
+        lowest, width = voi.lowest / 2, voi.highest / 2 - voi.lowest / 2
+        return np.clip((values / 2 - lowest) / width, 0.0, 1.0) if width > 0 else _one_value(values, voi)
     if voi.function == "sigmoid":  # PS3.3 C.11.2.1.3.1
         exponent = np.clip(-4.0 * (values - voi.center) / voi.width, -700.0, 700.0)
         return np.asarray(1.0 / (1.0 + np.exp(exponent)))

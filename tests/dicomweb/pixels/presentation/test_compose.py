@@ -22,12 +22,14 @@ from dicomweb.encoding.image import image_spec
 from dicomweb.pixels.frame import DecodedFrame
 from dicomweb.pixels.presentation.gsps import read_presentation
 from dicomweb.pixels.presentation.model import BadPresentation
+from dicomweb.pixels.render.icc import space_profile
 from dicomweb.pixels.render.pipeline import render_frame
-from dicomweb.pixels.render.settings import RenderSettings, Viewport
+from dicomweb.pixels.render.settings import Region, RenderSettings, Viewport
 from tests.build.dicom import to_file
 from tests.build.samples import SAMPLES
 from tests.dicomweb.pixels.presentation.states import (
     COLOUR_STATE,
+    PSEUDO_COLOUR_STATE,
     Picture,
     add_overlay,
     annotation,
@@ -37,6 +39,7 @@ from tests.dicomweb.pixels.presentation.states import (
     make_state,
     read_file,
     reference,
+    state_of,
     text,
     whole_area,
 )
@@ -273,6 +276,27 @@ def test_text_stands_upright_in_its_box_however_the_image_is_turned(rotation: in
     assert abs(rows.mean() - seen.shape[0] / 2) < 160
 
 
+@pytest.mark.parametrize("flip", [{"width": -1.0}, {"height": -1.0}, {"width": -1.0, "height": -1.0}])
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_a_flipped_viewport_flips_the_image_and_leaves_text_to_be_read(
+    flip: dict[str, float], rotation: int
+) -> None:
+    flipped = RenderSettings(viewport=Viewport(800, 800, Region(relative=True, **flip)))
+    upright = RenderSettings(viewport=Viewport(800, 800))
+    turned = {"ImageRotation": rotation, **WINDOW}
+    plain = present(image(), state(**turned), settings=upright)
+    expected = plain[:: -1 if "height" in flip else 1, :: -1 if "width" in flip else 1]
+
+    assert np.array_equal(present(image(), state(**turned), settings=flipped), expected)
+
+    # where the middle of the image goes is the same: there the text stands as it does without a flip
+    box = (10.0, 20.0, 70.0, 40.0)
+    drawn = state(GraphicAnnotationSequence=[annotation(text("Lq7", box=box))], ImageRotation=rotation)
+    assert np.array_equal(
+        present(image(BLACK), drawn, settings=flipped), present(image(BLACK), drawn, settings=upright)
+    )
+
+
 def test_display_units_are_parts_of_the_displayed_area() -> None:
     cross = annotation(
         graphic("POLYLINE", [0.5, 0, 0.5, 1], GraphicAnnotationUnits="DISPLAY"),
@@ -322,6 +346,42 @@ def test_a_colour_state_shows_colours_as_they_are_and_turns_them() -> None:
     turned = state(SOPClassUID=COLOUR_STATE, PresentationLUTShape=None, ImageRotation=180)
 
     assert np.array_equal(present(photograph, turned), colours[::-1, ::-1])
+
+
+def pseudo_colour(entries: int, bits: int, **attributes: Any) -> Dataset:
+    """A state whose palette goes from blue to yellow."""
+    made = state(SOPClassUID=PSEUDO_COLOUR_STATE, **attributes)
+    ramp = np.linspace(0, (1 << bits) - 1, entries).astype(np.uint16)
+    for place, values in enumerate((ramp, ramp, ramp[::-1])):
+        made.add_new((0x0028, 0x1101 + place), "US", [entries % 65536, 0, bits])
+        made.add_new((0x0028, 0x1201 + place), "OW", values.astype("<u2").tobytes())
+    del made.PresentationLUTShape
+    return made
+
+
+@pytest.mark.parametrize(("entries", "bits"), [(256, 16), (16, 16), (4096, 16), (65536, 16)])
+def test_a_pseudo_colour_state_shows_the_window_in_its_colours(entries: int, bits: int) -> None:
+    samples = np.array([[0, 600, 800, 1000, 1399, 1400, 4095]], np.uint16)
+
+    seen = present(image(samples), pseudo_colour(entries, bits, **WINDOW, rows=1, columns=7))
+
+    grey = present(image(samples), state(**WINDOW, rows=1, columns=7)).astype(int)
+    assert seen.shape == (1, 7, 3)
+    step = 255 / (entries - 1)
+    assert np.abs(seen[..., 0] - grey).max() <= max(1.0, step)
+    assert np.abs(seen[..., 2] - (255 - grey)).max() <= max(1.0, step)
+    assert seen[0, 0].tolist() == [0, 0, 255]
+    assert seen[0, -1].tolist() == [255, 255, 0]
+
+
+@pytest.mark.parametrize(("profile", "kept"), [(b"junk" * 64, False), (space_profile("adobergb"), True)])
+def test_a_profile_of_a_state_goes_into_the_picture_if_it_is_one(profile: bytes, kept: bool) -> None:
+    header, bulk = read_file(to_file(image()))
+    made = state_of(pseudo_colour(256, 16, ICCProfile=profile, **WINDOW))
+
+    picture = render_frame(DecodedFrame(RAMP, "MONOCHROME2"), header, 1, PLAIN, made, lut_values=bulk)
+
+    assert picture.icc_profile == (profile if kept else b"")
 
 
 def test_a_state_for_another_image_is_refused() -> None:

@@ -168,3 +168,32 @@ def test_the_automatic_window_can_be_had_for_all_frames_of_a_film() -> None:
 def test_sequences_that_are_none_are_passed_over(junk: dict[str, Any]) -> None:
     header = image(t00283000=junk, t00283010=junk, t52009229=junk, t52009230=junk, t20500010=junk)
     assert shown(grey([0, 10]), header) == [0, 255]
+
+
+def test_samples_compressed_as_signed_are_shown_so_whatever_pixel_representation_says() -> None:
+    # a CT of Toshiba: its JPEG 2000 codestream is signed, Pixel Representation 0
+    header = image(16) | window(0, 4000)
+    signed = grey([-2000, 0, 1000], "i2")
+    as_decoded = DecodedFrame(signed.array.view(np.uint16), "MONOCHROME2", signed=True)
+
+    picture = render_frame(as_decoded, header, 1, RenderSettings())
+
+    assert np.array_equal(picture.array, render_frame(signed, header, 1, RenderSettings()).array)
+    assert automatic_window(as_decoded, image(16), 1) == automatic_window(signed, image(16), 1)
+
+
+def test_the_automatic_window_knows_tables_that_are_bulk() -> None:
+    table_item = {"00283002": entry("US", 2, 0, 16), "00283006": {"vr": "OW", "BulkDataURI": "lut"}}
+    header = image(16) | {"00283010": entry("SQ", table_item)}
+
+    assert automatic_window(grey([1, 9]), header, 1, lut_values={"lut": b"\0\0\1\0"}) is None
+    assert automatic_window(grey([1, 9]), header, 1) is not None
+
+
+def test_floats_beyond_all_measure_are_shown_through_a_presentation_lut() -> None:
+    header = {"20500010": entry("SQ", table(0, [0, 255], 8))}
+    samples = np.array([[-1.7e308, 1e307, 1.7e308, np.nan, np.inf, -np.inf]])
+
+    picture = render_frame(DecodedFrame(samples, "MONOCHROME2"), header, 1, RenderSettings())
+
+    assert picture.array.tolist() == [[0, 255, 255, 0, 255, 0]]
