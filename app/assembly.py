@@ -21,7 +21,7 @@ from app.node import claim, node_name
 from app.place import node_dir as node_dir
 from app.place import store_address as store_address
 from app.presence import NoArchive, has_archive, make_folder
-from app.storage_metrics import conversion_samples, derived_samples, store_samples
+from app.storage_metrics import conversion_samples, derived_samples, scrub_samples, store_samples
 from app.telemetry import Sample, Telemetry
 from app.values import ConfigError
 from app.web.doors import Ending, SystemDoor
@@ -118,14 +118,16 @@ async def intake_transcoder(settings: Settings) -> AsyncIterator[PolicyTranscode
 
 
 @contextlib.asynccontextmanager
-async def keep_up(archive: LakeArchive, settings: Settings) -> AsyncIterator[None]:
-    """Fold the log, end retention and sweep orphans for as long as this lasts."""
+async def keep_up(archive: LakeArchive, settings: Settings) -> AsyncIterator[Upkeep | None]:
+    """Fold the log, end retention, sweep orphans and scrub for as long as this lasts."""
     if archive.checkpoint is None:
-        yield
+        yield None
         return
-    upkeep = UpkeepSettings(retention_days=settings.retention_days)
-    async with Upkeep(archive, archive.checkpoint, upkeep):
-        yield
+    chosen = UpkeepSettings(
+        retention_days=settings.retention_days, scrub_days=settings.scrub_days, scrub_rate=settings.scrub_rate
+    )
+    async with Upkeep(archive, archive.checkpoint, chosen) as upkeep:
+        yield upkeep
 
 
 def derived_cache(settings: Settings) -> TieredCache:
@@ -249,7 +251,7 @@ def build_application(settings: Settings) -> web.Application:
     async def archive_context(application: web.Application) -> AsyncIterator[None]:
         async with (
             open_archive(settings, begin=True) as opened,
-            keep_up(opened.archive, settings),
+            keep_up(opened.archive, settings) as upkeep,
             derived_cache(settings) as derived,
         ):
             application[ARCHIVE] = opened.archive
@@ -258,6 +260,7 @@ def build_application(settings: Settings) -> web.Application:
             telemetry.add_source(lambda: store_samples(opened.counts))
             telemetry.add_source(lambda: derived_samples(derived))
             telemetry.add_source(lambda: conversion_samples(opened.archive.conversions))
+            telemetry.add_source(lambda: scrub_samples(upkeep.scrub.state if upkeep else None))
             telemetry.add_source(lambda: [Sample("revision", opened.archive.revision, "Last log entry applied")])
             yield
 

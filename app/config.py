@@ -192,6 +192,10 @@ class Settings:
         "Class UID or `*`; the closest one counts, what has none is kept as it comes (see Storing smaller)",
     )
     retention_days: float = setting(30.0, "how long the bytes of what was removed or replaced stay", unit="days")
+    scrub_days: float = setting(
+        0.0, "read every object again after so many days, to see that it is what was stored; 0: never", unit="days"
+    )
+    scrub_rate: float = setting(20.0, "how fast that is done; 0: as fast as it goes", unit="MB/s")
     s3: S3Settings = field(default_factory=S3Settings, metadata={"help": "The bucket"})
     auth: AuthSettings = field(default_factory=AuthSettings, metadata={"help": "Users and tokens"})
     web: WebSettings = field(default_factory=WebSettings, metadata={"help": "Browsers and proxies"})

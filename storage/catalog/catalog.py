@@ -260,6 +260,10 @@ class Catalog:
         await self.flush()
         return await self._database.read(history.read_removals)
 
+    async def studies_after(self, place: str, limit: int) -> list[str]:
+        """Studies of which anything was ever stored, in the order of `layout.study_place`, behind a place."""
+        return await self._database.slow(partial(history.read_studies_after, place=place, limit=limit))
+
     async def versions(self, scope: Scope) -> list[VersionRow]:
         """All versions in the scope, by key and log order."""
         await self._flush_study(scope.study)
