@@ -23,6 +23,7 @@ from app.commands import (
     purge,
     rebuild,
     repair,
+    scrub,
     serve,
     show_config,
     undelete,
@@ -54,7 +55,7 @@ class Command(Protocol):
 
 COMMANDS: tuple[Command, ...] = cast(
     "tuple[Command, ...]",
-    (serve, ingest, undelete, purge, verify, repair, rebuild, show_config, doctor, hash_password, version),
+    (serve, ingest, undelete, purge, verify, scrub, repair, rebuild, show_config, doctor, hash_password, version),
 )
 """In the order of the help text."""
 

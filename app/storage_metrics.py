@@ -8,6 +8,7 @@ from app.telemetry import Sample
 from storage.archive.conversion import ConversionCounts
 from storage.derived.cache import TieredCache
 from storage.objects.counting import Counts
+from storage.upkeep.scrub_state import ScrubState
 
 
 def store_samples(counts: Counts) -> Iterable[Sample]:
@@ -56,3 +57,13 @@ def conversion_samples(counts: ConversionCounts | None) -> Iterable[Sample]:
     for of, size in (("original", counts.bytes_before), ("stored", counts.bytes_after)):
         help = "Bytes of converted instances as they came and as they are stored"
         yield Sample("intake_transcoding_bytes_total", size, help, (("of", of),))
+
+
+def scrub_samples(state: ScrubState | None) -> Iterable[Sample]:
+    """How far the scrub of the archive has come, on whichever node, and what it has found."""
+    if state is None:
+        return
+    yield Sample("scrub_share", state.share, "Part of the archive that the scrub under way has read")
+    yield Sample("scrub_objects", state.checked, "Objects that the scrub under way, or the last one, has read")
+    yield Sample("scrub_bytes", state.bytes, "Bytes of those")
+    yield Sample("scrub_damaged", len(state.standing), "Stored objects known not to be as they were stored")

@@ -54,7 +54,7 @@ class Health:
 
     ready: bool
     reason: str
-    """What is wrong, or `ok`."""
+    """What is wrong, what to look after though work goes on, or `ok`."""
 
 
 class LakeArchive:
@@ -80,6 +80,8 @@ class LakeArchive:
         self._transcoder = transcoder
         self._closing = AsyncExitStack()
         self._follow_error = ""
+        self.warnings: dict[str, str] = {}
+        """What to look after though work goes on, for the health page; by what tells it."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -149,7 +151,7 @@ class LakeArchive:
     def health(self) -> Health:
         """Whether this node follows the log and can write."""
         problem = self.committer.damage or self._follow_error or self.catalog.problem
-        return Health(not problem, problem or "ok")
+        return Health(not problem, problem or "; ".join(self.warnings.values()) or "ok")
 
     @property
     def conversions(self) -> ConversionCounts | None:

@@ -85,6 +85,13 @@ def read_versions(cursor: DuckDBPyConnection, scope: Scope) -> list[VersionRow]:
     return [_row(one) for one in rows_of(cursor, sql, values)]
 
 
+def read_studies_after(cursor: DuckDBPyConnection, place: str, limit: int) -> list[str]:
+    """Study Instance UIDs in the order of `layout.study_place`, behind a place."""
+    sql = """SELECT uid FROM (SELECT uid, sha256(uid)[:2] || '/' || uid || '/' AS place FROM studies)
+             WHERE place > ? ORDER BY place LIMIT ?"""
+    return [uid for (uid,) in rows_of(cursor, sql, [place, limit])]
+
+
 def read_expired(cursor: DuckDBPyConnection, before: datetime, limit: int) -> list[VersionRow]:
     """Versions that ceased to be visible before that time and still have bytes, the longest gone first."""
     sql = f"""{_SELECT} WHERE i.standing IN ({Standing.HIDDEN}, {Standing.FORMER}) AND i.until_time < ?

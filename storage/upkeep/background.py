@@ -1,4 +1,4 @@
-"""Upkeep that runs beside a serving node: folding the log, ending retention, sweeping orphans.
+"""Upkeep that runs beside a serving node: folding the log, ending retention, sweeping orphans, scrubbing.
 
 Every node tries; nothing needs a leader. Two nodes folding at once leave one table, a version is purged once, an
 object is deleted once. Whatever fails is tried again at the next turn: none of it is on the way of an answer.
@@ -24,6 +24,7 @@ from storage.log.checkpoint import Checkpoint
 from storage.log.errors import LogError
 from storage.objects.contract import StoreError
 from storage.upkeep.retention import expire
+from storage.upkeep.scrub_background import BackgroundScrub
 from storage.upkeep.sweep import sweep
 
 _LOG = logging.getLogger(__name__)
@@ -48,6 +49,12 @@ class UpkeepSettings:
     """An object that no entry names is left alone for this long."""
     sweep_grace_seconds: float = 3600.0
     """Between condemning an object and deleting it."""
+    scrub_days: float = 0.0
+    """Days after which all objects are read again, to see that they are what was stored."""
+    scrub_rate: float = 20.0
+    """MB in a second that a scrub reads; 0 for as many as it can."""
+    scrub_look_seconds: float = 300.0
+    """Between two looks at whether a scrub is due, or one that another node did stands still."""
 
 
 class Upkeep:
@@ -59,6 +66,9 @@ class Upkeep:
         self._settings = settings
         self._mark = FoldMark(archive.node_dir / "folded", archive.epoch)
         self._tasks: list[asyncio.Task[None]] = []
+        self.scrub = BackgroundScrub(
+            archive, days=settings.scrub_days, bytes_per_second=settings.scrub_rate * 1_000_000
+        )
 
     async def __aenter__(self) -> Self:
         settings = self._settings
@@ -67,6 +77,7 @@ class Upkeep:
         for seconds, work in (
             (settings.retention_seconds if settings.retention_days else 0, self._expire),
             (settings.sweep_seconds, self._sweep),
+            (settings.scrub_look_seconds if settings.scrub_days else 0, self.scrub.turn),
         ):
             if seconds:
                 self._tasks.append(asyncio.create_task(_every(seconds, work)))
