@@ -83,6 +83,8 @@ def held_as(image: ImageSpec, target: str) -> ImageSpec:
     if holding is None:
         if target == _RLE and image.samples_per_pixel * max(1, image.bits_allocated // 8) > _RLE_BYTES:
             raise UnsupportedSyntax(f"{name} holds at most {_RLE_BYTES} bytes a pixel")
+        if target == _RLE and image.samples_per_pixel > 1 and image.bits_allocated == 1:
+            raise UnsupportedSyntax(f"{name} does not hold colour of one bit a sample here")
         return image
     colour = holding.colours.get(image.photometric_interpretation)
     if colour is None:

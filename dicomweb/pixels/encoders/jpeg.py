@@ -62,6 +62,7 @@ def encode_lossless(source: Source) -> bytes:
     _check_size(source)
     if source.width > 16:
         raise UnsupportedSyntax("JPEG Lossless holds samples of at most 16 bits")
+    source = source if source.signed else source.narrowed()
     bits = source.width if source.signed else max(2, source.bits)
     # said to be YCbCr, Cb and Cr would get a Huffman table of their own, which libjpeg-turbo 3.1 makes a broken
     # scan of; components without a meaning share one, and the meaning is said by the data set anyway

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import cast
 
-import numpy as np
-
 from dicomweb.pixels.encoders.samples import Samples, Source, refuse_unclean
 from dicomweb.pixels.frame import Undecodable, UnsupportedSyntax
 from dicomweb.pixels.quality import Quality
@@ -81,4 +79,4 @@ def _samples(source: Source) -> Samples:
         raise UnsupportedSyntax("JPEG XL has no signed samples")
     if source.width > 16:
         raise UnsupportedSyntax("JPEG XL holds samples of at most 16 bits here")
-    return np.ascontiguousarray(source.array)
+    return source.narrowed().array

@@ -58,10 +58,11 @@ class Source:
         return min(1.0, self.span / (1 << self.bits))
 
     def narrowed(self) -> Source:
-        """The same with samples of 16 bits where 32 were taken for no more than that."""
-        if self.width <= 16 or self.bits > 16:
+        """The same in samples of 8 or 16 bits where 16 or 32 were taken for no more than that."""
+        width = 8 if self.bits <= 8 else 16
+        if self.width <= width or self.bits > width:
             return self
-        return replace(self, array=self.array.astype(np.int16 if self.signed else np.uint16))
+        return replace(self, array=self.array.astype(f"{'i' if self.signed else 'u'}{width // 8}"))
 
     def pattern(self) -> Samples:
         """The samples for a codec without signs: two's complement over all bits of a sample in memory."""

@@ -60,7 +60,8 @@ class LookupTable:
     def look_up(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The entries for inputs of any shape; what lies outside gets the first or last entry, NaN the first."""
         index = np.nan_to_num(np.clip(np.rint(values - self.first), 0, len(self.data) // 2 - 1), nan=0.0)
-        return self.entries[index.astype(np.intp)].astype(np.float64)
+        found: npt.NDArray[np.float64] = self.entries[index.astype(np.intp)].astype(np.float64)
+        return found
 
     def normalized(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The entries for the inputs, as parts of the range that the bits give: 0 to 1."""

@@ -72,11 +72,11 @@ class Kind:
 
 GREY = (
     Kind(8, 8), Kind(7, 8), Kind(8, 8, signed=True), Kind(10, 16), Kind(12, 16), Kind(12, 16, signed=True),
-    Kind(16, 16), Kind(16, 16, signed=True), Kind(12, 16, photometric="MONOCHROME1"),
+    Kind(16, 16), Kind(16, 16, signed=True), Kind(12, 16, photometric="MONOCHROME1"), Kind(5, 16),
 )  # fmt: skip
 COLOUR = (
     Kind(8, 8, photometric="RGB"), Kind(8, 8, photometric="YBR_FULL"), Kind(12, 16, photometric="RGB"),
-    Kind(16, 16, photometric="RGB"),
+    Kind(16, 16, photometric="RGB"), Kind(6, 16, photometric="RGB"),
 )  # fmt: skip
 PALETTE = Kind(8, 8, photometric="PALETTE COLOR")
 WIDE = (Kind(32, 32), Kind(20, 32), Kind(32, 32, signed=True), Kind(12, 32), Kind(16, 32, signed=True))

@@ -14,6 +14,7 @@ from tests.dicomweb.pixels.images import JPEG, Kind, decibels, frame_of, noise, 
 
 BYTE, TWELVE, SIXTEEN = Kind(8, 8).sized(120, 130), Kind(12, 16).sized(120, 130), Kind(16, 16).sized(120, 130)
 SIGNED, RGB = Kind(16, 16, signed=True).sized(120, 130), Kind(8, 8, photometric="RGB").sized(120, 130)
+FEW = Kind(6, 16).sized(120, 130)
 YBR = Kind(8, 8, photometric="YBR_FULL").sized(120, 130)
 FLOORS = [
     # syntax, samples, decibels at quality 90 and at 50
@@ -25,6 +26,7 @@ FLOORS = [
     ("91", RGB, 45, 39),
     ("203", BYTE, 48, 40), ("203", TWELVE, 51, 40), ("203", SIXTEEN, 51, 40), ("203", SIGNED, 51, 40),
     ("203", RGB, 44, 39),
+    ("91", FEW, 42, 38), ("203", FEW, 42, 38), ("112", FEW, 35, 30),
     ("112", BYTE, 41, 35), ("112", TWELVE, 41, 35), ("112", RGB, 38, 33),
 ]  # fmt: skip
 
