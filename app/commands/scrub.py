@@ -16,9 +16,9 @@ NAME = "scrub"
 HELP = "read everything stored again at a set rate, and compare it with the log"
 DESCRIPTION = """Read every stored object at a set rate and name those that are missing, cut short, or whose digest
 is not that of what was stored; removed and replaced versions too, while their bytes are kept. Digests that a
-rebuild left open are filled on the way. Begun again after an interruption, it goes on where it stopped. It may run while
-servers do; they can do the same by themselves (settings scrub_days and scrub_rate). To look at one study at once,
-there is `dicomlake verify`.
+rebuild left open are filled on the way. Begun again after an interruption, it goes on where it stopped. It may run
+while servers do; they can do the same by themselves (settings scrub_days and scrub_rate). To look at one study at
+once, there is `dicomlake verify`.
 
   dicomlake scrub --rate 20 --store ./dicomlake-data
 
