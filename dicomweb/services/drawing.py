@@ -8,6 +8,7 @@ made, it is made once.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import IllegalUid, InstanceKey, Scope, parse_uid
-from dicomweb.pixels.frame import Picture, PixelError, UnsupportedSyntax
+from dicomweb.pixels.frame import PixelError, UnsupportedSyntax
 from dicomweb.pixels.render.settings import BadRenderRequest
 from dicomweb.ports import Archive, ArchiveError, Compute, DerivedCache, NoSuchFrame
 from dicomweb.services.drawing_work import (
+    Cine,
     Subject,
     draw_card,
     draw_frame,
@@ -26,9 +28,7 @@ from dicomweb.services.drawing_work import (
     images_of_state,
     in_charset,
     needed_of,
-    render_some,
     values_of_state,
-    write_cine,
 )
 from dicomweb.services.picture_limits import PictureLimits
 from dicomweb.services.picture_sources import (
@@ -47,9 +47,16 @@ if TYPE_CHECKING:
 
 ANIMATIONS = frozenset(("image/gif", "video/mp4"))
 """Media types that show many frames in one."""
-_BATCH_BYTES = 8 << 20
-"""Stored bytes of an animation's frames that are rendered in one turn."""
-_BATCH_FRAMES = 32
+_BATCH_BYTES = 2 << 20
+"""Stored bytes of an animation's frames that are rendered in one turn of a thread."""
+_BATCH_FRAMES = 8
+_ANIMATIONS = 2
+"""Animations made at a time: an encoder holds some dozens of pictures, and takes a core for seconds."""
+_FEW_FRAMES = 16
+"""Up to here a header is looked through on the loop for what the frames need."""
+_MAKING = "1"
+"""Part of every key: to be raised when the same order would give another picture. What is kept on disk, and what
+browsers keep by ETag, outlives a version of this software."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ class Order:
         state = self.state.version if self.state is not None else ""
         root = self.root if self.media.startswith("text/") else ""
         return (
-            f"picture {self.instance.version} {frames} {self.media} {self.animated:d}{self.card:d} "
+            f"picture/{_MAKING} {self.instance.version} {frames} {self.media} {self.animated:d}{self.card:d} "
             f"{self.look.text()} {state} {root}"
         )
 
@@ -99,6 +106,7 @@ class Drawing:
         self._cache = cache
         self._sights = sights
         self._limits = limits
+        self._animations = asyncio.Semaphore(_ANIMATIONS)
 
     def check(self, order: Order, sight: Sight) -> None:
         """Raises NoSuchFrame if a frame is wanted that the instance does not have."""
@@ -115,7 +123,10 @@ class Drawing:
         try:
             return await self._cache.get_or_make(order.key, partial(self._make, order, sight))
         except PixelError as error:
-            raise as_told(error) from error
+            told = as_told(error)
+            if told is error:
+                raise
+            raise told from error
 
     async def _make(self, order: Order, sight: Sight) -> bytes:
         if sight.special:
@@ -153,7 +164,9 @@ class Drawing:
 
     async def _subject(self, order: Order, numbers: Sequence[int]) -> Subject:
         header = await self._sights.header(order.instance)
-        values = await self._values(order.instance, rendering_uris(header, numbers))
+        find = partial(rendering_uris, header, numbers)
+        uris = find() if len(numbers) <= _FEW_FRAMES else await self._compute.run(find)
+        values = await self._values(order.instance, uris)
         if order.state is None:
             return Subject(header, values, order.look)
         state = await self._sights.header(order.state)
@@ -164,29 +177,29 @@ class Drawing:
         return await bulk_values(self._archive, self._compute, instance, uris)
 
     async def _animation(self, order: Order, sight: Sight, numbers: Sequence[int]) -> bytes:
-        """All frames in one file: rendered some at a time, written when all are there."""
+        """All frames in one file, rendered and encoded some at a time: between them others have their turn, and a
+        client that has gone is noticed."""
         if len(numbers) > self._limits.animation_frames:
             raise WebError(
                 400,
                 f"an animation has at most {self._limits.animation_frames} frames, not {len(numbers)}; "
                 "ask for some of them by /frames/{list}/rendered (setting pixels.animation_frames)",
             )
-        subject = await self._subject(order, numbers)
-        pictures: list[Picture] = []
-        frames = stored_frames(self._archive, self._compute, order.instance, numbers)
-        async for batch in _batches(frames):
-            pictures += await self._compute.run(partial(render_some, batch, subject))
-            self._check_size(pictures[0], len(numbers))
-        rate = sight.frames_per_second
-        return await self._compute.run(partial(write_cine, pictures, order.media, rate, order.look))
-
-    def _check_size(self, picture: Picture, count: int) -> None:
-        if picture.array.nbytes * count > self._limits.animation_bytes:
-            raise WebError(
-                400,
-                f"an animation of {count} frames of {picture.array.shape[1]} x {picture.array.shape[0]} pixels is "
-                "too large; ask for a smaller viewport or fewer frames",
+        async with self._animations:
+            subject = await self._subject(order, numbers)
+            begin = partial(
+                Cine,
+                subject,
+                order.media,
+                frames=len(numbers),
+                frames_per_second=sight.frames_per_second,
+                most_bytes=self._limits.animation_bytes,
             )
+            cine = await self._compute.run(begin)
+            frames = stored_frames(self._archive, self._compute, order.instance, numbers)
+            async for batch in _batches(frames):
+                await self._compute.run(partial(cine.add, batch))
+            return await self._compute.run(cine.finish)
 
     async def _special(self, order: Order) -> bytes:
         """An object with a painter of its own: what it needs is fetched first."""

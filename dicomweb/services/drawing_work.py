@@ -14,6 +14,7 @@ from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import Picture, PixelError
 from dicomweb.services.picture_sources import StoredFrame
 from dicomweb.services.rendered_parameters import Look
+from dicomweb.wire.exchange import WebError
 
 if TYPE_CHECKING:
     from dicomweb.pixels.frame import DecodedFrame
@@ -109,17 +110,38 @@ def draw_frame(frame: StoredFrame, subject: Subject, media: str) -> bytes:
     return write(render(frame, subject, presentation_of(subject)), media, subject.look)
 
 
-def render_some(frames: Sequence[StoredFrame], subject: Subject) -> list[Picture]:
-    """Some frames of an animation."""
-    presentation = presentation_of(subject)
-    return [render(frame, subject, presentation) for frame in frames]
+class Cine:
+    """An animation in the making: some frames at a time are rendered and encoded, and let go."""
 
+    def __init__(
+        self, subject: Subject, media: str, *, frames: int, frames_per_second: float, most_bytes: int
+    ) -> None:
+        """`most_bytes` is of the pictures of all `frames`, before they are encoded."""
+        from dicomweb.pixels.animations import begin_animation
 
-def write_cine(pictures: Sequence[Picture], media: str, frames_per_second: float, look: Look) -> bytes:
-    """An animation of pictures of one size."""
-    from dicomweb.pixels.pictures import write_animation
+        self._subject = subject
+        self._presentation = presentation_of(subject)
+        quality = subject.look.quality
+        self._animation = begin_animation(media, frames_per_second=frames_per_second, quality=quality)
+        self._frames = frames
+        self._most_bytes = most_bytes
 
-    return write_animation(pictures, media, frames_per_second=frames_per_second, quality=look.quality)
+    def add(self, frames: Sequence[StoredFrame]) -> None:
+        """The next frames. Raises WebError 400 if all of them would be too much, PixelError."""
+        for frame in frames:
+            picture = render(frame, self._subject, self._presentation)
+            rows, columns = picture.array.shape[:2]
+            if picture.array.nbytes * self._frames > self._most_bytes:
+                raise WebError(
+                    400,
+                    f"an animation of {self._frames} frames of {columns} x {rows} pixels is too large; ask for a "
+                    "smaller viewport or fewer frames (setting pixels.animation_bytes)",
+                )
+            self._animation.add(picture)
+
+    def finish(self) -> bytes:
+        """The file."""
+        return self._animation.finish()
 
 
 def draw_special(
@@ -151,7 +173,8 @@ def draw_special(
         return in_charset(made.data, media, look.charset)[0]
     from dicomweb.pixels.render.viewport import fit_picture
 
-    return write(fit_picture(made, look.settings.viewport), media, look)
+    settings = look.settings
+    return write(fit_picture(made, settings.viewport, most_pixels=settings.most_pixels), media, look)
 
 
 def draw_card(header: JsonAttributes, look: Look, transfer_syntax: str, media: str) -> bytes:

@@ -27,8 +27,9 @@ from dicomweb.wire.negotiation import Offers, Representation, accept_texts, choo
 from dicomweb.wire.offers import Made, frame_offers
 from dicomweb.wire.paths import instance_key_of
 
-_GATHERED_BYTES = 8 << 20
-"""Up to here several frames are read before the answer begins, which then has a Content-Length."""
+_GATHERED_BYTES = 2 << 20
+"""Up to here several frames are read before the answer begins, which then has a Content-Length. Each client that
+reads slowly holds as much."""
 _NUMBER_DIGITS = 10
 """Longer numbers are beyond any instance (Number of Frames is an IS of at most 2^31 - 1)."""
 

@@ -20,4 +20,4 @@ class PictureLimits:
     animation_frames: int = 2_000
     """Frames of one GIF or MP4."""
     animation_bytes: int = 384 << 20
-    """Bytes of all pictures of one GIF or MP4, which are in memory together."""
+    """Bytes of all pictures of one GIF or MP4 before they are encoded, one after the other."""

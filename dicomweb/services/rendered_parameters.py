@@ -25,6 +25,7 @@ from dicomweb.pixels.render.settings import (
 from dicomweb.services.picture_limits import PictureLimits
 from dicomweb.wire.exchange import HeaderFields, WebError
 
+_NAMES = frozenset(("annotation", "charset", "iccprofile", "quality", "viewport", "window"))
 _WINDOW_SHAPE = "window is center,width or center,width,function (linear, linear-exact or sigmoid)"
 _VIEWPORT_SHAPE = (
     "viewport is width,height in pixels, or width,height,left,top,width,height with a region of the source"
@@ -108,11 +109,12 @@ def as_thumbnail(look: Look, limits: PictureLimits) -> Look:
 
 
 def _by_name(query: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Values by name, in lower case as careless clients write them. Raises WebError 400 for two values of one."""
+    """Values by name, in lower case as careless clients write them; names that mean nothing here are passed over.
+    Raises WebError 400 for two values of one."""
     named: dict[str, str] = {}
     for name, value in query:
         key = name.lower()
-        if key != "accept" and named.setdefault(key, value) != value:
+        if key in _NAMES and named.setdefault(key, value) != value:
             raise WebError(400, f"{name} stands in the query twice, with two values")
     return named
 

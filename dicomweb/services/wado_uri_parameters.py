@@ -25,6 +25,20 @@ from dicomweb.services.rendered_parameters import (
 )
 from dicomweb.wire.exchange import WebError
 
+_NAMES = frozenset(
+    (
+        *("requesttype", "studyuid", "seriesuid", "objectuid", "contenttype", "charset", "anonymize"),
+        *("transfersyntax", "annotation", "imageannotation", "rows", "columns", "region"),
+        *(
+            "windowcenter",
+            "windowwidth",
+            "imagequality",
+            "framenumber",
+            "presentationuid",
+            "presentationseriesuid",
+        ),
+    )
+)
 _REGION_SHAPE = "region is left,top,right,bottom, each from 0.0 to 1.0"
 
 
@@ -84,7 +98,7 @@ def _by_name(query: Sequence[tuple[str, str]]) -> dict[str, str]:
         key = name.lower()
         if key == "contenttype" and named.get(key):
             named[key] += "," + value
-        elif named.setdefault(key, value) != value:
+        elif key in _NAMES and named.setdefault(key, value) != value:
             raise WebError(400, f"{name} stands in the query twice, with two values")
     return named
 

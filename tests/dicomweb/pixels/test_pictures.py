@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageSequence
 
+from dicomweb.pixels.animations import write_animation
 from dicomweb.pixels.frame import Picture, TooLarge, UnsupportedSyntax
-from dicomweb.pixels.pictures import PICTURE_TYPES, write_animation, write_picture
+from dicomweb.pixels.pictures import PICTURE_TYPES, write_picture
 from dicomweb.pixels.render.icc import grey_profile, space_profile
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey
 from dicomweb.services.frames import Frames, parse_frame_list
 from dicomweb.services.limits import Limits
@@ -110,6 +111,24 @@ async def test_many_frames_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None
     assert not isinstance(answer.body, bytes | Sequence)
     told = await read_answer(answer)
     assert b"".join(part.data for part in told.parts()) == pixels(160)
+
+
+async def test_what_is_gathered_before_a_long_answer_begins_is_little() -> None:
+    """Each of many clients that read slowly holds as much."""
+    size = 512 * 512
+    archive = MemoryArchive([native_frames(16, rows=512, columns=512)])
+    taken: list[int] = []
+    read = archive.frames
+
+    async def frames(instance: Instance, numbers: Sequence[int]) -> AsyncIterator[bytes]:
+        async for frame in read(instance, numbers):
+            taken.append(len(frame))
+            yield frame
+
+    archive.frames = frames  # type: ignore[method-assign]  # to see how far it is read
+    answer = await Frames(archive, DirectCompute()).all_frames(make_request("/", accept=OHIF), vars_of(KEY))
+    assert not isinstance(answer.body, bytes | Sequence)
+    assert 0 < sum(taken) <= (2 << 20) + size
 
 
 async def test_a_single_part_is_the_frame_and_nothing_else() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from dicomweb.pixels.frame import Picture
+from dicomweb.services import drawing_work
 from dicomweb.services.picture_limits import PictureLimits
 from tests.build.dicom import (
     EXPLICIT_BIG,
@@ -170,6 +174,60 @@ async def test_an_animation_of_too_many_frames_or_bytes_is_refused() -> None:
     for services, told in ((few, "at most 3 frames"), (small, "too large")):
         answer = await services.get(f"{INSTANCE}/rendered", "image/gif")
         assert (answer.status, told in answer.body.decode()) == (400, True)
+
+
+@pytest.mark.parametrize("media", ["image/gif", "video/mp4"])
+async def test_an_animation_lets_go_of_each_picture_before_the_next(
+    media: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory of a long cine is that of its file, not of all its pictures."""
+    made: list[weakref.ref[Any]] = []
+    most = 0
+
+    def rendered(*given: Any) -> Picture:
+        nonlocal most
+        picture = render(*given)
+        array = picture.array.copy()
+        made.append(weakref.ref(array))
+        most = max(most, sum(one() is not None for one in made))
+        return replace(picture, array=array)
+
+    render = drawing_work.render
+    monkeypatch.setattr(drawing_work, "render", rendered)
+    told = await gallery(ramp(frames=40)).get(f"{INSTANCE}/rendered", media)
+    assert (told.status, len(made), most <= 3) == (200, 40, True)
+
+
+async def test_an_animation_that_nobody_waits_for_any_more_is_given_up() -> None:
+    services = gallery(ramp(frames=200))
+    asking = asyncio.ensure_future(services.get(f"{INSTANCE}/rendered", "image/gif"))
+    held = asyncio.Event()
+    begin = services.compute.run
+
+    async def run(work: Any) -> Any:
+        if services.compute.runs == 4:
+            held.set()
+            await asyncio.Event().wait()
+        return await begin(work)
+
+    services.compute.run = run  # type: ignore[method-assign]  # the fourth turn never comes
+    await asyncio.wait_for(held.wait(), 5)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    services.compute.run = begin  # type: ignore[method-assign]  # as it was
+    for _ in range(3):  # more than are made at a time
+        again = await asyncio.wait_for(services.get(f"{INSTANCE}/frames/1,2,3/rendered", "image/gif"), 5)
+        assert again.status == 200
+
+
+async def test_pictures_kept_by_another_making_are_not_taken_for_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies on disk, or with a browser, may be older than this software."""
+    services = gallery(ramp())
+    tag = (await services.get(f"{INSTANCE}/rendered")).headers["etag"]
+    monkeypatch.setattr("dicomweb.services.drawing._MAKING", "another")
+    told = await services.get(f"{INSTANCE}/rendered", if_none_match=tag)
+    assert (told.status, services.archive.calls["frames"]) == (200, 2)
 
 
 async def test_a_picture_that_is_held_costs_no_header_no_frame_and_no_computing() -> None:

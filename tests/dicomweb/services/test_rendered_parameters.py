@@ -92,6 +92,12 @@ def test_unknown_parameters_are_passed_over() -> None:
     assert look("colour=blue&accept=image/png") == look("")
 
 
+def test_unknown_parameters_may_stand_twice_with_two_values() -> None:
+    """PS3.18 8.3.2: what is unknown is passed over, also when careless clients write it again."""
+    assert look("_=1&_=2") == look("")
+    assert wado("_=1&_=2") == wado("")
+
+
 def test_unknown_annotations_are_warned_of_and_the_others_obeyed() -> None:
     asked = look("annotation=patient,sparkles")
     assert asked.settings.annotation == {"patient"}
