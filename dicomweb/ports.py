@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
+from dicomweb.model.history import HistoryPage
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.outcome import Receipt, Removal
-from dicomweb.model.query import Found, JsonAttributes, Query
+from dicomweb.model.query import Found, JsonAttributes, Query, QueryTooBroad
 from dicomweb.model.ranges import ByteRange
 
 Result = TypeVar("Result")
@@ -55,6 +57,23 @@ class Unavailable(ArchiveError):
     def __init__(self, message: str, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NoSuchRevision(ArchiveError):
+    """A revision that the archive's log does not have, or not yet, or that belongs to another log."""
+
+
+class TooMuchChanged(QueryTooBroad):
+    """A search as of a revision since which more was changed than can be worked out for one answer."""
+
+    def __init__(self, revision: int) -> None:
+        Exception.__init__(
+            self,
+            f"too much of the archive has changed since revision {revision} for a search as of it; "
+            "narrow it by StudyInstanceUID",
+        )
+        self.slow = ()
+        self.narrowing = ("StudyInstanceUID",)
 
 
 class Submission(Protocol):
@@ -157,6 +176,30 @@ class Archive(Protocol):
 
     async def restore(self, revision: int, *, door: str, peer: str) -> Removal:
         """Undo the removal of that revision, except what was stored again since. Raises NotStored."""
+
+
+class TimeTravel(Protocol):
+    """What an archive can tell of its past. Each method applies what is in the log first where that may matter."""
+
+    async def revision_at(self, time: datetime) -> int:
+        """The last revision at or before a time (with zone), by the clocks of those who wrote; 0 before all."""
+
+    async def as_of(self, revision: int) -> Archive:
+        """The archive as it was when that entry was the last, to be read from.
+
+        Answers are those of that time, but for two things: instances whose bytes have been taken by retention or
+        by an erasure since cannot be had (Gone), and a search counts them without what they said. Searches raise
+        TooMuchChanged too. Raises NoSuchRevision.
+        """
+
+    async def history(self, scope: Scope, *, before: int | None, limit: int) -> HistoryPage:
+        """What happened in the scope, the last first, of at most `limit` revisions below `before`.
+
+        Raises NotStored.
+        """
+
+    async def removed_scope(self, revision: int) -> Scope:
+        """What the removal of that revision was about. Raises NotStored if it is none."""
 
 
 class Compute(Protocol):

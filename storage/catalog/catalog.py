@@ -26,11 +26,13 @@ from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.query import Found, Query
 from storage.catalog import history, lookup
+from storage.catalog.as_of_catalog import PastCatalog
+from storage.catalog.as_of_search import PastSearcher
 from storage.catalog.database import CatalogBroken, Database
 from storage.catalog.extra import ExtraColumns
 from storage.catalog.flushing import Flusher
 from storage.catalog.headers import HeaderOrigin, HeaderReader
-from storage.catalog.history import RemovalInfo, Statistics, VersionRow
+from storage.catalog.history import RemovalInForce, RemovalInfo, Statistics, VersionRow
 from storage.catalog.hot import Blobs, ScopeStatus, SeriesState
 from storage.catalog.loading import Loader
 from storage.catalog.memory import SeriesMemory
@@ -81,6 +83,9 @@ class Catalog:
         self._headers = HeaderReader(self._database, self._segments, self._writer, origin, self._pending)
         self._extra = ExtraColumns(self._database, self._writer, self._headers, settings.extra_columns)
         self._searcher = Searcher(self._database, self._headers, self._extra, settings)
+        searcher = PastSearcher(self._database, self._headers, self._extra, settings)
+        self.past = PastCatalog(self._database, self._memory, searcher, self.flush)
+        """What the catalog held at an earlier entry."""
 
     async def __aenter__(self) -> Self:
         await self._database.open()
@@ -263,6 +268,11 @@ class Catalog:
     async def studies_after(self, place: str, limit: int) -> list[str]:
         """Studies of which anything was ever stored, in the order of `layout.study_place`, behind a place."""
         return await self._database.slow(partial(history.read_studies_after, place=place, limit=limit))
+
+    async def removals_in_force(self) -> list[RemovalInForce]:
+        """The removals that no undelete named, whether they hide anything now or not."""
+        await self.flush()
+        return await self._database.slow(history.read_removals_in_force)
 
     async def versions(self, scope: Scope) -> list[VersionRow]:
         """All versions in the scope, by key and log order."""

@@ -123,10 +123,10 @@ def header_rows(cursor: DuckDBPyConnection, instances: Sequence[Instance]) -> di
 
 
 def rows_with_places(cursor: DuckDBPyConnection, rows: Collection[int]) -> dict[int, HeaderRow]:
-    """Where the headers of rows lie."""
+    """Where the headers of rows lie; those of purged versions are not told any more."""
     if not rows:
         return {}
-    sql = f"SELECT i.row, {PLACE_SELECT} FROM instances i WHERE i.row IN ({numbers(rows)})"
+    sql = f"SELECT i.row, {PLACE_SELECT} FROM instances i WHERE i.row IN ({numbers(rows)}) AND i.purged = 0"
     return {row: HeaderRow(row, place_from(place)) for row, *place in rows_of(cursor, sql)}
 
 

@@ -31,7 +31,7 @@ from storage.catalog.telling import ROW_AT, InstanceTeller, merged, series_told,
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_TOGETHER = 500
+TOGETHER = 500
 """Matches told at a time."""
 
 
@@ -53,7 +53,7 @@ class Searcher:
         more = TRUE
         if plan.slow:
             owners = await self._slow.owners(plan)
-            more = _among(plan.level, owners) if owners else FALSE
+            more = among(plan.level, owners) if owners else FALSE
         begin = partial(self._begin, plan=plan, more=more, limit=query.limit, offset=query.offset)
         page, first = await self._database.read(begin)
         return Found(page.total, self._told(plan, page.rows, first))
@@ -63,34 +63,37 @@ class Searcher:
     ) -> tuple[Page, list[JsonAttributes]]:
         """A page, and what is told of its first rows: together, since each way to a thread and back costs."""
         page = read_page(cursor, plan, more, limit=limit, offset=offset)
-        rows = page.rows[:_TOGETHER]
+        rows = page.rows[:TOGETHER]
         return page, self._describer.describe(cursor, plan=plan, rows=rows, docs=page.docs) if rows else []
 
     async def _told(
         self, plan: Plan, rows: Sequence[Row], first: Sequence[JsonAttributes]
     ) -> AsyncIterator[Sequence[JsonAttributes]]:
-        for start in range(0, len(rows), _TOGETHER):
-            part, found = rows[start : start + _TOGETHER], first
+        for start in range(0, len(rows), TOGETHER):
+            part, found = rows[start : start + TOGETHER], first
             if start:
                 found = await self._database.read(partial(self._describer.describe, plan=plan, rows=part, docs={}))
             if plan.everything or plan.from_header:
-                found = await self._with_headers(plan, part, found)
+                found = await with_headers(self._database, self._headers, plan, part, found)
             yield found
 
-    async def _with_headers(
-        self, plan: Plan, rows: Sequence[Row], found: Sequence[JsonAttributes]
-    ) -> list[JsonAttributes]:
-        wanted = [row[ROW_AT] for row in rows]
-        places = await self._database.read(partial(rows_with_places, rows=wanted))
-        known = [row for row in wanted if row in places]
-        headers = await self._headers.of_rows([places[row] for row in known], slow=True)
-        by_row = dict(zip(known, headers, strict=True))
-        return await self._database.slow(
-            lambda _: [merged(plan, one, by_row.get(row, b"{}")) for row, one in zip(wanted, found, strict=True)]
-        )
+
+async def with_headers(
+    database: Database, headers: HeaderReader, plan: Plan, rows: Sequence[Row], found: Sequence[JsonAttributes]
+) -> list[JsonAttributes]:
+    """What is told of rows with what their headers add."""
+    wanted = [row[ROW_AT] for row in rows]
+    places = await database.read(partial(rows_with_places, rows=wanted))
+    known = [row for row in wanted if row in places]
+    read = await headers.of_rows([places[row] for row in known], slow=True)
+    by_row = dict(zip(known, read, strict=True))
+    return await database.slow(
+        lambda _: [merged(plan, one, by_row.get(row, b"{}")) for row, one in zip(wanted, found, strict=True)]
+    )
 
 
-def _among(level: Level, owners: Sequence[int]) -> Sql:
+def among(level: Level, owners: Sequence[int]) -> Sql:
+    """The matches are among these: numbers of studies or series, rows of instances."""
     column = "i.row" if level is Level.INSTANCE else f"{ALIAS[level]}.no"
     return Sql(f"{column} IN (SELECT unnest(?::BIGINT[]))", (list(owners),))
 

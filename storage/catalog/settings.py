@@ -34,5 +34,7 @@ class CatalogSettings:
     """Headers that one search by attributes without a column may read."""
     slow_seconds: float = 10.0
     """Time that one search by attributes without a column may take."""
+    past_rows: int = 200_000
+    """Versions of instances that one search as of an earlier revision may look at one by one."""
     extra_columns: tuple[str, ...] = ()
     """Tags that are searched often: their values are kept in a table of their own, filled in the background."""

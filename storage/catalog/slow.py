@@ -8,7 +8,7 @@ of its own, so that quick searches do not wait.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,12 +30,21 @@ _OWNER = {Level.STUDY: "i.study_no", Level.SERIES: "i.series_no", Level.INSTANCE
 
 Candidate = tuple[int, HeaderRow]
 """Number of the study, series or row that would match, and where a header of it lies."""
+Choice = Callable[["DuckDBPyConnection"], list[Candidate]]
 
 
 class SlowSearch:
     """Tries conditions on headers."""
 
-    def __init__(self, database: Database, headers: HeaderReader, settings: CatalogSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        headers: HeaderReader,
+        settings: CatalogSettings,
+        within: Callable[[Choice], Choice] | None = None,
+    ) -> None:
+        """`within` lets the candidates be chosen from other tables than those of now."""
+        self._within = within or (lambda choice: choice)
         self._database = database
         self._headers = headers
         self._rows = settings.slow_rows
@@ -44,7 +53,8 @@ class SlowSearch:
     async def owners(self, plan: Plan) -> list[int]:
         """Numbers of the studies or series, or rows of the instances, that match. Raises QueryTooBroad."""
         deadline = asyncio.get_running_loop().time() + self._seconds
-        candidates = await self._database.slow(partial(_candidates, plan=plan, limit=self._rows + 1))
+        choice = partial(_candidates, plan=plan, limit=self._rows + 1)
+        candidates = await self._database.slow(self._within(choice))
         if len(candidates) > self._rows:
             raise _too_broad(plan)
         matched: dict[int, None] = {}
@@ -63,7 +73,7 @@ def _candidates(cursor: DuckDBPyConnection, *, plan: Plan, limit: int) -> list[C
     owner, lower = _OWNER[plan.level], plan.lower
     sql = f"""SELECT {owner}, i.row, {PLACE_SELECT} FROM instances i
               JOIN series se ON se.no = i.series_no JOIN studies st ON st.no = i.study_no
-              WHERE {lower.text} ORDER BY i.segment, i.block, i.start, i.row LIMIT {limit:d}"""
+              WHERE {lower.text} AND i.purged = 0 ORDER BY i.segment, i.block, i.start, i.row LIMIT {limit:d}"""
     return [
         (no, HeaderRow(row, place_from(place))) for no, row, *place in rows_of(cursor, sql, list(lower.values))
     ]
