@@ -38,8 +38,10 @@ class Served:
 class AccessLog:
     """Writes the lines; made and closed within a running event loop."""
 
-    def __init__(self, out: TextIO, *, as_json: bool) -> None:
+    def __init__(self, out: TextIO, *, as_json: bool, worker: int = 0) -> None:
+        """`worker` is named in every line, unless it is 0."""
         self._out = out
+        self._worker = worker
         self._format = _as_json if as_json else _as_text
         self._lines: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -52,7 +54,7 @@ class AccessLog:
         if int(now) != self._second:
             self._second = int(now)
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._second))
-        self._lines.append(self._format(self._stamp, served))
+        self._lines.append(self._format(self._stamp, served, self._worker))
         if len(self._lines) >= _FLUSH_LINES:
             self.flush()
         elif self._timer is None:
@@ -73,17 +75,18 @@ class AccessLog:
                 return
 
 
-def _as_text(stamp: str, served: Served) -> str:
+def _as_text(stamp: str, served: Served, worker: int) -> str:
+    by = f" worker={worker}" if worker else ""
     user = f" user={served.user}" if served.user else ""
     scope = f" {served.scope}" if served.scope else ""
     return (
         f"{stamp} {served.id} {served.peer} {served.method} {served.operation}{scope} {served.status}"
-        f" in={served.received} out={served.sent} {served.seconds * 1000:.1f}ms{user}\n"
+        f" in={served.received} out={served.sent} {served.seconds * 1000:.1f}ms{user}{by}\n"
     )
 
 
-def _as_json(stamp: str, served: Served) -> str:
-    told = {
+def _as_json(stamp: str, served: Served, worker: int) -> str:
+    told: dict[str, object] = {
         "time": stamp,
         "level": "info",
         "request_id": served.id,
@@ -95,6 +98,8 @@ def _as_json(stamp: str, served: Served) -> str:
         "bytes_out": served.sent,
         "ms": round(served.seconds * 1000, 1),
     }
+    if worker:
+        told["worker"] = worker
     if served.user:
         told["user"] = served.user
     if served.scope:

@@ -7,27 +7,30 @@ Nothing else constructs what storage is made of. Whatever is opened here is clos
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 
 from aiohttp import web
 
 from app.about import NAME, version
 from app.compute import ThreadCompute
 from app.config import Settings
-from app.node import claim, node_name
+from app.node import claim, node_name, while_sole
 from app.place import node_dir as node_dir
 from app.place import store_address as store_address
 from app.presence import NoArchive, has_archive, make_folder
-from app.storage_metrics import conversion_samples, derived_samples, scrub_samples, store_samples
-from app.telemetry import Sample, Telemetry
+from app.storage_metrics import conversion_samples, derived_samples, node_samples, scrub_samples, store_samples
+from app.telemetry import Telemetry
 from app.values import ConfigError
 from app.web.doors import Ending, SystemDoor
 from app.web.front import Front
 from app.web.hosts import is_loopback
 from app.web.mount import access_log, make_doors, make_front, make_proxies, mounted
+from app.workers_seat import Worker
 from dicomweb.encoding.head import HeadLimits
 from dicomweb.model.tags import tag_of
 from dicomweb.pixels.limits import PixelLimits
@@ -79,7 +82,9 @@ class OpenArchive:
 
 
 @contextlib.asynccontextmanager
-async def open_archive(settings: Settings, *, beside: str = "", begin: bool = False) -> AsyncIterator[OpenArchive]:
+async def open_archive(
+    settings: Settings, *, beside: str = "", begin: bool = False, worker: Worker | None = None
+) -> AsyncIterator[OpenArchive]:
     """The archive of the settings; a new one where there is none, but only if it may `begin` one.
 
     A command that may run while a server does names a folder `beside` it within the node folder, for a node of its
@@ -95,11 +100,12 @@ async def open_archive(settings: Settings, *, beside: str = "", begin: bool = Fa
         async with CountingStore(open_store(address)) as store, intake_transcoder(settings) as transcoder:
             archive = LakeArchive(
                 store,
-                node=node_name(),
+                node=node_name(worker.seat.number if worker else 0),
                 node_dir=folder,
                 settings=archive_settings(settings),
                 checkpoint=Checkpoint(store, address),
                 transcoder=transcoder,
+                siblings=worker.board if worker else None,
             )
             async with archive:
                 yield OpenArchive(archive, store.counts, new=not there)
@@ -118,16 +124,28 @@ async def intake_transcoder(settings: Settings) -> AsyncIterator[PolicyTranscode
 
 
 @contextlib.asynccontextmanager
-async def keep_up(archive: LakeArchive, settings: Settings) -> AsyncIterator[Upkeep | None]:
-    """Fold the log, end retention, sweep orphans and scrub for as long as this lasts."""
+async def keep_up(
+    archive: LakeArchive, settings: Settings, worker: Worker | None = None
+) -> AsyncIterator[Upkeep | None]:
+    """Fold the log, end retention, sweep orphans and scrub for as long as this lasts; of workers one does it."""
     if archive.checkpoint is None:
         yield None
         return
     chosen = UpkeepSettings(
         retention_days=settings.retention_days, scrub_days=settings.scrub_days, scrub_rate=settings.scrub_rate
     )
-    async with Upkeep(archive, archive.checkpoint, chosen) as upkeep:
+    upkeep = Upkeep(archive, archive.checkpoint, chosen)
+    if worker is None:
+        async with upkeep:
+            yield upkeep
+        return
+    turn = asyncio.create_task(while_sole(node_dir(settings).parent / "upkeep", upkeep))
+    try:
         yield upkeep
+    finally:
+        turn.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await turn
 
 
 def derived_cache(settings: Settings) -> TieredCache:
@@ -242,16 +260,16 @@ def check_access(settings: Settings) -> None:
         )
 
 
-def build_application(settings: Settings) -> web.Application:
-    """The web application: opening it opens the archive. Raises ConfigError."""
+def build_application(settings: Settings, worker: Worker | None = None) -> web.Application:
+    """The web application: opening it opens the archive. `worker` if it is one of several. Raises ConfigError."""
     check_access(settings)
     proxies = make_proxies(settings)
-    telemetry = Telemetry()
+    telemetry = Telemetry(worker.labels if worker else ())
 
     async def archive_context(application: web.Application) -> AsyncIterator[None]:
         async with (
-            open_archive(settings, begin=True) as opened,
-            keep_up(opened.archive, settings) as upkeep,
+            open_archive(settings, begin=True, worker=worker) as opened,
+            keep_up(opened.archive, settings, worker) as upkeep,
             derived_cache(settings) as derived,
         ):
             application[ARCHIVE] = opened.archive
@@ -261,7 +279,7 @@ def build_application(settings: Settings) -> web.Application:
             telemetry.add_source(lambda: derived_samples(derived))
             telemetry.add_source(lambda: conversion_samples(opened.archive.conversions))
             telemetry.add_source(lambda: scrub_samples(upkeep.scrub.state if upkeep else None))
-            telemetry.add_source(lambda: [Sample("revision", opened.archive.revision, "Last log entry applied")])
+            telemetry.add_source(lambda: node_samples(opened.archive))
             yield
 
     async def front_context(application: web.Application) -> AsyncIterator[None]:
@@ -270,11 +288,12 @@ def build_application(settings: Settings) -> web.Application:
         system = SystemDoor(
             health=archive.health,
             telemetry=telemetry,
-            about={"name": NAME, "version": version()},
+            about={"name": NAME, "version": version(), **dict(worker.labels if worker else ())},
+            metrics=partial(worker.metrics_of_all, telemetry.text) if worker else None,
             ending=ending,
             counts=lambda: count_stored(archive),
         )
-        async with ThreadCompute() as compute, access_log(settings) as access:
+        async with ThreadCompute() as compute, access_log(settings, worker.seat.number if worker else 0) as access:
             handlers = service_handlers(archive, compute, settings, application[DERIVED])
             doors = make_doors(handlers, system)
             application[FRONT] = make_front(settings, doors, ending, proxies, compute, telemetry, access)

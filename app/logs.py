@@ -10,10 +10,10 @@ import time
 from app.config import LogSettings
 
 
-def configure_logging(settings: LogSettings) -> None:
-    """Set up the root logger of this process."""
+def configure_logging(settings: LogSettings, worker: int = 0) -> None:
+    """Set up the root logger of this process; its messages name the `worker`, unless it is 0."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(worker) if settings.format == "json" else TextFormatter(worker))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
@@ -33,22 +33,29 @@ def is_ours(record: logging.LogRecord) -> bool:
 class TextFormatter(logging.Formatter):
     """`2026-01-31T12:00:00Z WARNING storage.log: message`, a traceback below it."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    def __init__(self, worker: int = 0) -> None:
+        by = f" worker {worker}" if worker else ""
+        super().__init__(f"%(asctime)s %(levelname)s{by} %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
         self.converter = time.gmtime
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a message."""
 
+    def __init__(self, worker: int = 0) -> None:
+        super().__init__()
+        self._worker = worker
+
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        told = {
+        told: dict[str, object] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if self._worker:
+            told["worker"] = self._worker
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
         return json.dumps(told)

@@ -6,6 +6,7 @@ the system's: it goes with the process, however that ends.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -13,6 +14,7 @@ import re
 import secrets
 import socket
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 try:
@@ -21,6 +23,8 @@ except ImportError:  # Windows has no such locks; there the catalog's own lock m
     fcntl = None  # type: ignore[assignment]
 
 LOCK = "lock"
+_LOOK_SECONDS = 5.0
+"""How soon another takes over what one did alone and no longer does."""
 
 
 class NodeDirTaken(Exception):
@@ -52,10 +56,10 @@ def default_node_dir(store: str, folder: Path | None) -> Path:
     return cache / "dicomlake" / hashlib.sha256(store.encode()).hexdigest()[:16]
 
 
-def node_name() -> str:
-    """A name for this process in the log: the machine's, and something random."""
+def node_name(worker: int = 0) -> str:
+    """A name for this process in the log: the machine's, the number of a worker, and something random."""
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
-    return f"{host}-{secrets.token_hex(3)}"
+    return f"{host}-w{worker}-{secrets.token_hex(3)}" if worker else f"{host}-{secrets.token_hex(3)}"
 
 
 @contextlib.contextmanager
@@ -73,3 +77,26 @@ def claim(path: Path) -> Iterator[Path]:
             except OSError as error:
                 raise NodeDirTaken(path) from error
         yield path
+
+
+@contextlib.contextmanager
+def sole(path: Path) -> Iterator[bool]:
+    """Whether this process got the lock `path`, which it then holds until it leaves; it does not wait for it."""
+    with path.open("a", encoding="ascii") as lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                yield False
+                return
+        yield True
+
+
+async def while_sole(path: Path, work: AbstractAsyncContextManager[object]) -> None:
+    """Have the work done for as long as this lasts, as soon as no other process holds the lock `path`."""
+    while True:
+        with sole(path) as alone:
+            if alone:
+                async with work:
+                    await asyncio.Event().wait()
+        await asyncio.sleep(_LOOK_SECONDS)

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.telemetry import Sample
+from storage.archive.archive import LakeArchive
 from storage.archive.conversion import ConversionCounts
 from storage.derived.cache import TieredCache
 from storage.objects.counting import Counts
 from storage.upkeep.scrub_state import ScrubState
+
+
+def node_samples(archive: LakeArchive) -> Iterable[Sample]:
+    """How far this node has come, and whether it can do its work."""
+    yield Sample("revision", archive.revision, "Last log entry applied")
+    yield Sample("ready", float(archive.health().ready), "1 if this node can do its work, else 0")
 
 
 def store_samples(counts: Counts) -> Iterable[Sample]:

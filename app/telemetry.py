@@ -44,7 +44,9 @@ class _Duration:
 class Telemetry:
     """The registry of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Labels = ()) -> None:
+        """`labels` go to everything that it tells."""
+        self._labels = labels
         self._started = time.time()
         self._requests: dict[tuple[str, str, int], int] = {}
         self._durations: dict[str, _Duration] = {}
@@ -78,21 +80,21 @@ class Telemetry:
         samples = [Sample("start_time_seconds", self._started, "When the process started, in Unix seconds")]
         for source in self._sources:
             samples += source()
-        lines += _sample_lines(samples)
+        lines += self._sample_lines(samples)
         return "\n".join(lines) + "\n"
 
     def _request_lines(self) -> Iterable[str]:
         yield from _head("requests_total", "counter", "Requests answered")
         for (operation, method, status), count in sorted(self._requests.items()):
             labels = (("operation", operation), ("method", method), ("status", str(status)))
-            yield _line("requests_total", labels, count)
+            yield self._line("requests_total", labels, count)
         for name, help, counts in (
             ("request_body_bytes_total", "Bytes of request bodies", self._received),
             ("response_body_bytes_total", "Bytes of answers, their header fields apart", self._sent),
         ):
             yield from _head(name, "counter", help)
             for operation, count in sorted(counts.items()):
-                yield _line(name, (("operation", operation),), count)
+                yield self._line(name, (("operation", operation),), count)
 
     def _duration_lines(self) -> Iterable[str]:
         name = "request_duration_seconds"
@@ -101,9 +103,38 @@ class Telemetry:
             label, count = ("operation", operation), 0
             for end, inside in zip([*map(str, BUCKETS), "+Inf"], duration.buckets, strict=True):
                 count += inside
-                yield _line(f"{name}_bucket", (label, ("le", end)), count)
-            yield _line(f"{name}_sum", (label,), duration.seconds)
-            yield _line(f"{name}_count", (label,), count)
+                yield self._line(f"{name}_bucket", (label, ("le", end)), count)
+            yield self._line(f"{name}_sum", (label,), duration.seconds)
+            yield self._line(f"{name}_count", (label,), count)
+
+    def _sample_lines(self, samples: Iterable[Sample]) -> Iterable[str]:
+        families: dict[str, list[Sample]] = {}
+        for sample in samples:
+            families.setdefault(sample.name, []).append(sample)
+        for name, family in families.items():
+            yield from _head(name, "counter" if name.endswith("_total") else "gauge", family[0].help)
+            for sample in family:
+                yield self._line(name, sample.labels, sample.value)
+
+    def _line(self, name: str, labels: Labels, value: float) -> str:
+        inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in (*labels, *self._labels))
+        return f"dicomlake_{name}{{{inner}}} {value}" if inner else f"dicomlake_{name} {value}"
+
+
+def merged(texts: Iterable[str]) -> str:
+    """The metrics of several processes as one text: each family once, as Prometheus wants it."""
+    families: dict[str, list[str]] = {}
+    heads: dict[str, list[str]] = {}
+    name = ""
+    for line in (line for text in texts for line in text.splitlines()):
+        if line.startswith("# HELP "):
+            name = line.split(" ", 3)[2]
+        if line.startswith("#"):
+            if line not in heads.setdefault(name, []):
+                heads[name].append(line)
+        elif line:
+            families.setdefault(name, []).append(line)
+    return "".join(f"{line}\n" for name, head in heads.items() for line in (*head, *families.get(name, ())))
 
 
 def process_samples() -> Iterable[Sample]:
@@ -119,24 +150,9 @@ def process_samples() -> Iterable[Sample]:
         yield Sample("process_peak_memory_bytes", usage.ru_maxrss, "Largest resident memory so far")
 
 
-def _sample_lines(samples: Iterable[Sample]) -> Iterable[str]:
-    families: dict[str, list[Sample]] = {}
-    for sample in samples:
-        families.setdefault(sample.name, []).append(sample)
-    for name, family in families.items():
-        yield from _head(name, "counter" if name.endswith("_total") else "gauge", family[0].help)
-        for sample in family:
-            yield _line(name, sample.labels, sample.value)
-
-
 def _head(name: str, kind: str, help: str) -> Iterable[str]:
     yield f"# HELP dicomlake_{name} {help}"
     yield f"# TYPE dicomlake_{name} {kind}"
-
-
-def _line(name: str, labels: Labels, value: float) -> str:
-    inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels)
-    return f"dicomlake_{name}{{{inner}}} {value}" if inner else f"dicomlake_{name} {value}"
 
 
 def _escaped(text: str) -> str:

@@ -22,9 +22,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from app.config import Settings
+from app.telemetry import Sample, Telemetry, merged
 from app.workers_handing import Spreader
 from app.workers_slot import Office, Slot
 
@@ -51,11 +52,14 @@ class Workers:
     ) -> None:
         """`command` starts a worker, given `--as-worker`; `board` is the open file of the memory they share."""
         self._spreader = Spreader(listeners)
-        office = Office(tuple(command), self._spreader, listeners[0].getsockname()[1], count, board)
+        office = Office(tuple(command), self._spreader, listeners[0].getsockname()[1], count, board, self.metrics)
         self._slots = [Slot(number, office) for number in range(1, count + 1)]
         self._told_to_end = asyncio.Event()
         self._told_to_renew = asyncio.Event()
         self._serving = False
+        self._deaths = dict.fromkeys(range(1, count + 1), 0)
+        self._telemetry = Telemetry((("worker", "parent"),))
+        self._telemetry.add_source(self._samples)
 
     @property
     def new(self) -> bool:
@@ -81,6 +85,15 @@ class Workers:
             self._spreader.close()
             status = await self._end(keeping)
         return status
+
+    async def metrics(self) -> str:
+        """What all of them count, and the parent."""
+        return merged([*await asyncio.gather(*(slot.metrics() for slot in self._slots)), self._telemetry.text()])
+
+    def _samples(self) -> Iterable[Sample]:
+        for number, deaths in self._deaths.items():
+            help = "Workers that ended by themselves, by the place they had"
+            yield Sample("worker_deaths_total", deaths, help, (("of", str(number)),))
 
     def _hear(self) -> None:
         loop = asyncio.get_running_loop()
@@ -148,6 +161,7 @@ class Workers:
             if slot.retiring:
                 slot.retiring = False
                 continue
+            self._deaths[slot.number] += 1
             pause = _FIRST_PAUSE if time.monotonic() - began > _LONG_LIFE else pause
             _LOG.error(
                 "worker %d (process %d) %s; starting it again in %.1f s",

@@ -1,7 +1,11 @@
 """What a worker is given by the process that started it, and how it tells that one that it is ready.
 
-    parent ── {"retire": true} ──▶ worker
-           ◀── {"ready": true, "new": false} ──
+    parent ── {"retire": true} ────────────────▶ worker     finish with your clients
+           ◀── {"ready": true, "new": false} ──             send me connections
+           ◀── {"ask_metrics": 7} ─────────────             what does everybody count?
+           ── {"tell_metrics": 3} ────────────▶             what do you count?
+           ◀── {"metrics": "...", "for": 3} ───
+           ── {"all_metrics": "...", "for": 7} ▶
 
 Lines of JSON over a pair of sockets. Members that are not known are skipped: after an upgrade in place the parent
 is older than its workers. When the parent's end closes, the worker ends too.
@@ -11,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -21,7 +26,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from app.config import Settings
+from app.telemetry import Labels
 from app.workers_handing import Handed
+from storage.archive.siblings import Board
+
+LONGEST_LINE = 16 << 20
+"""Bytes of one message."""
+METRICS_SECONDS = 1.0
+"""How long the parent waits for what a worker counts; one that is busy or stands still is left out."""
+ALL_METRICS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +88,18 @@ class Worker:
         for file in seat.files:
             os.set_inheritable(file, False)
         self.handed = Handed(socket.socket(fileno=seat.connections))
+        self.board = Board(seat.board, seat.number - 1)
         self._control = socket.socket(fileno=seat.control)
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._text: Callable[[], str] = str
+        self._asked: dict[int, asyncio.Future[str]] = {}
+        self._numbers = itertools.count(1)
         self._retire: Callable[[], None] = lambda: None
         self._orphaned: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> Self:
-        reader, self._writer = await asyncio.open_unix_connection(sock=self._control)
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._control, limit=LONGEST_LINE)
         self._listening = asyncio.create_task(self._listen(reader))
         return self
 
@@ -96,12 +113,32 @@ class Worker:
         if self._writer is not None:
             self._writer.close()
 
-    def ready(self, *, new: bool, retire: Callable[[], None], orphaned: Callable[[], None]) -> None:
+    @property
+    def labels(self) -> Labels:
+        """By which the worker's metrics are told from the others'."""
+        return (("worker", str(self.seat.number)),)
+
+    async def metrics_of_all(self, text: Callable[[], str]) -> str:
+        """The metrics of the parent and all workers; of this one alone, which `text` gives, if nobody answers."""
+        number, asked = next(self._numbers), asyncio.get_running_loop().create_future()
+        self._asked[number] = asked
+        try:
+            self._tell({"ask_metrics": number})
+            return await asyncio.wait_for(asked, ALL_METRICS_SECONDS)
+        except TimeoutError:
+            return text()
+        finally:
+            del self._asked[number]
+
+    def ready(
+        self, *, new: bool, metrics: Callable[[], str], retire: Callable[[], None], orphaned: Callable[[], None]
+    ) -> None:
         """Tell the parent that connections may come.
 
-        `retire` is called when it wants this worker to finish with its clients, `orphaned` when it has gone.
+        `metrics` is called when it wants to know them, `retire` when this worker is to finish with its clients,
+        `orphaned` when it has gone.
         """
-        self._retire, self._orphaned = retire, orphaned
+        self._text, self._retire, self._orphaned = metrics, retire, orphaned
         self._tell({"ready": True, "new": new})
         if self._listening is not None and self._listening.done():
             orphaned()
@@ -113,6 +150,11 @@ class Worker:
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         with contextlib.suppress(OSError):
             while line := await reader.readline():
-                if json.loads(line).get("retire"):
+                said = json.loads(line)
+                if said.get("retire"):
                     self._retire()
+                if number := said.get("tell_metrics"):
+                    self._tell({"metrics": self._text(), "for": number})
+                if "all_metrics" in said and (asked := self._asked.get(said["for"])) and not asked.done():
+                    asked.set_result(said["all_metrics"])
         self._orphaned()

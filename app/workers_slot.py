@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.workers_handing import Post, Spreader, channel
-from app.workers_seat import Seat
+from app.workers_seat import LONGEST_LINE, METRICS_SECONDS, Seat
 
 RETIRE_SECONDS = 60.0
 """How long a worker that is restarted may take over what its clients have asked."""
@@ -31,6 +32,8 @@ class Office:
     workers: int
     board: int
     """Open file of the memory that they share."""
+    metrics: Callable[[], Awaitable[str]]
+    """What all of them count."""
 
 
 class Slot:
@@ -44,6 +47,9 @@ class Slot:
         """Set while its worker serves."""
         self.new = False
         """Whether its worker began the archive."""
+        self._asked: dict[int, asyncio.Future[str]] = {}
+        self._numbers = itertools.count(1)
+        self._answering: set[asyncio.Task[None]] = set()
         self._office = office
         self._ended = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -63,7 +69,7 @@ class Slot:
             self._process = await asyncio.create_subprocess_exec(
                 *office.command, *arguments, "--as-worker", seat.text(), pass_fds=seat.files
             )
-        reader, self._control = await asyncio.open_unix_connection(sock=control)
+        reader, self._control = await asyncio.open_unix_connection(sock=control, limit=LONGEST_LINE)
         self._post = Post(ours)
         self._post.watch()
         try:
@@ -85,6 +91,28 @@ class Slot:
                     self.new = bool(said.get("new"))
                     self.ready.set()
                     self._office.spreader.add(post)
+                if number := said.get("ask_metrics"):
+                    self._answering.add(task := asyncio.create_task(self._answer_metrics(number)))
+                    task.add_done_callback(self._answering.discard)
+                if "metrics" in said and (asked := self._asked.get(said["for"])) and not asked.done():
+                    asked.set_result(said["metrics"])
+
+    async def _answer_metrics(self, number: int) -> None:
+        self._tell({"all_metrics": await self._office.metrics(), "for": number})
+
+    async def metrics(self) -> str:
+        """What its worker counts; empty if it does not answer."""
+        if not self.ready.is_set():
+            return ""
+        number, asked = next(self._numbers), asyncio.get_running_loop().create_future()
+        self._asked[number] = asked
+        try:
+            self._tell({"tell_metrics": number})
+            return await asyncio.wait_for(asked, METRICS_SECONDS)
+        except TimeoutError:
+            return ""
+        finally:
+            del self._asked[number]
 
     def _tell(self, message: dict[str, Any]) -> None:
         if self._control is not None and not self._control.is_closing():

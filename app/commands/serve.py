@@ -12,7 +12,7 @@ from app.sources import Configured
 from app.values import ConfigError
 
 if TYPE_CHECKING:
-    from app.workers_seat import Worker
+    from app.workers_seat import Seat, Worker
 
 NAME = "serve"
 HELP = "start the archive"
@@ -38,24 +38,26 @@ def run(arguments: argparse.Namespace, configured: Configured) -> int:
     from app.memory import tune_allocator
     from app.running import run_async
     from app.workers import worker_count
+    from app.workers_seat import Seat
 
     settings = configured.settings
     tune_allocator()
-    configure_logging(settings.log)
     if arguments.as_worker:
-        return run_async(_serve_as_worker(settings, arguments.as_worker, samples=arguments.samples))
+        seat = Seat.parse(arguments.as_worker)
+        configure_logging(settings.log, seat.number)
+        return run_async(_serve_as_worker(settings, seat, samples=arguments.samples))
+    configure_logging(settings.log)
     if worker_count(settings) > 1:
         return run_async(_serve_by_workers(settings, samples=arguments.samples))
     return run_async(_serve(settings, None, samples=arguments.samples))
 
 
-async def _serve_as_worker(settings: Settings, seat: str, *, samples: bool) -> int:
+async def _serve_as_worker(settings: Settings, seat: Seat, *, samples: bool) -> int:
     from app.place import node_dir
-    from app.workers_seat import Seat, Worker
+    from app.workers_seat import Worker
 
-    taken = Seat.parse(seat)
-    async with Worker(taken) as worker:
-        return await _serve(taken.settings(settings, node_dir(settings)), worker, samples=samples)
+    async with Worker(seat) as worker:
+        return await _serve(seat.settings(settings, node_dir(settings)), worker, samples=samples)
 
 
 async def _serve_by_workers(settings: Settings, *, samples: bool) -> int:
@@ -90,7 +92,7 @@ async def _serve(settings: Settings, worker: Worker | None, *, samples: bool) ->
     from app.memory import kept_lean, tune_collector
     from app.web.server import hear_of_end, listening, wait_for_end
 
-    application = build_application(settings)
+    application = build_application(settings, worker)
     tune_collector()
     source = worker.handed if worker else None
     try:
@@ -106,7 +108,13 @@ async def _serve(settings: Settings, worker: Worker | None, *, samples: bool) ->
             # heard before anybody is told that the server is there, who might end it at once
             told = hear_of_end()
             if worker:
-                worker.ready(new=application[NEW], retire=application[FRONT].retire, orphaned=told.set)
+                front = application[FRONT]
+                worker.ready(
+                    new=application[NEW],
+                    metrics=front.telemetry.text,
+                    retire=front.retire,
+                    orphaned=told.set,
+                )
             else:
                 _announce(settings, bound.url, new=application[NEW])
             await wait_for_end(told)

@@ -7,7 +7,7 @@ answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -130,7 +130,10 @@ class SystemDoor:
         about: Mapping[str, str],
         ending: Ending,
         counts: Counts,
+        metrics: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
+        """`metrics` tells those of all workers, where there are several; else the telemetry is all there is."""
+        self._metrics = metrics
         self._health = health
         self._telemetry = telemetry
         self._about = about
@@ -150,7 +153,8 @@ class SystemDoor:
                 return self._ready()
             case "/metrics":
                 call.operation = "metrics"
-                return Answer(200, _TEXT, self._telemetry.text().encode(), compressible=True)
+                text = await self._metrics() if self._metrics else self._telemetry.text()
+                return Answer(200, _TEXT, text.encode(), compressible=True)
             case "/favicon.ico":
                 call.operation = "favicon"
                 return Answer(204, _NO_ICON)
@@ -170,7 +174,10 @@ class SystemDoor:
 
     def _ready(self) -> Answer:
         ready, reason = self._state()
-        return Answer(200 if ready else 503, _JSON, orjson.dumps({"ready": ready, "reason": reason}))
+        told: dict[str, object] = {"ready": ready, "reason": reason}
+        if worker := self._about.get("worker"):
+            told["worker"] = worker
+        return Answer(200 if ready else 503, _JSON, orjson.dumps(told))
 
     def _told(self, base: str) -> dict[str, str]:
         links = {"dicomweb": "/dicom-web", "ready": "/health/ready", "live": "/health/live", "metrics": "/metrics"}

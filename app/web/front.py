@@ -84,7 +84,7 @@ class Front:
         self._doors = doors
         self._guards = guards
         self._compute = compute
-        self._telemetry = telemetry
+        self.telemetry = telemetry
         self._access = access
         self._limits = limits
         self._prefix = prefix
@@ -230,7 +230,7 @@ class Front:
 
     def _note(self, call: Call, status: int, seconds: float) -> None:
         method = call.method if call.method in _METHODS else "OTHER"
-        self._telemetry.count_request(
+        self.telemetry.count_request(
             operation=call.operation,
             method=method,
             status=status,

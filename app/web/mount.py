@@ -55,12 +55,15 @@ def make_proxies(settings: Settings) -> Proxies:
 
 
 @contextlib.asynccontextmanager
-async def access_log(settings: Settings) -> AsyncIterator[AccessLog | None]:
-    """The request lines, None if they are switched off; leaving writes what has gathered."""
+async def access_log(settings: Settings, worker: int = 0) -> AsyncIterator[AccessLog | None]:
+    """The request lines, None if they are switched off; leaving writes what has gathered.
+
+    They name the `worker`, if there are several.
+    """
     if not settings.log.access:
         yield None
         return
-    access = AccessLog(sys.stderr, as_json=settings.log.format == "json")
+    access = AccessLog(sys.stderr, as_json=settings.log.format == "json", worker=worker)
     try:
         yield access
     finally:

@@ -34,6 +34,7 @@ from storage.archive.origin import LogOrigin
 from storage.archive.read import Reader
 from storage.archive.remove import Remover
 from storage.archive.settings import ArchiveSettings
+from storage.archive.siblings import Alone, Siblings
 from storage.archive.submission import LakeSubmission
 from storage.archive.taken import Origin
 from storage.catalog.catalog import Catalog
@@ -46,6 +47,7 @@ from storage.objects.contract import ObjectStore
 
 _LOG = logging.getLogger(__name__)
 _INSPECTING_THREADS = 2
+_HEAR_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +71,18 @@ class LakeArchive:
         settings: ArchiveSettings | None = None,
         checkpoint: Checkpoint | None = None,
         transcoder: IntakeTranscoder | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         """`node` names this process in the log; `node_dir` is its own folder; an archive without `checkpoint`
-        reads the log alone; without `transcoder` instances are stored as they come."""
+        reads the log alone; without `transcoder` instances are stored as they come; `siblings` are the other
+        nodes of this machine, if they serve together."""
         self.store = store
         self.checkpoint = checkpoint
         self.node = node
         self.node_dir = node_dir
         self.settings = settings or ArchiveSettings()
         self._transcoder = transcoder
+        self._siblings = siblings or Alone()
         self._closing = AsyncExitStack()
         self._follow_error = ""
         self.warnings: dict[str, str] = {}
@@ -102,7 +107,9 @@ class LakeArchive:
             # A damaged entry is met again by the follower, which knows what to do about it.
             await load_checkpoint(self.journal, self.catalog, self.checkpoint, short_log=settings.short_log)
         await set_aside_torn_tail(self.journal, self.catalog.applied)
-        self.committer = Committer(self.journal, self.catalog, node=self.node, policy=settings.duplicates)
+        self.committer = Committer(
+            self.journal, self.catalog, node=self.node, policy=settings.duplicates, siblings=self._siblings
+        )
         with contextlib.suppress(Unavailable):
             # A damaged entry leaves the archive readable as of the one before; `health` says so.
             await self.committer.catch_up()
@@ -123,7 +130,7 @@ class LakeArchive:
         self._remover = Remover(self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch)
         stack.push_async_callback(self._remover.close)
         stack.callback(self.committer.close)
-        for work in (self.committer.run(), self._follow()):
+        for work in (self.committer.run(), self._follow(), self._hear_siblings()):
             task = asyncio.create_task(work)
             stack.push_async_callback(_end, task)
 
@@ -147,6 +154,15 @@ class LakeArchive:
                 if not self._follow_error:
                     _LOG.exception("following the log failed")
                 self._follow_error = f"following the log failed ({type(error).__name__})"
+
+    async def _hear_siblings(self) -> None:
+        """Look at the board so often that a reader seldom has to wait for what a sibling committed."""
+        while not isinstance(self._siblings, Alone):
+            await asyncio.sleep(_HEAR_SECONDS)
+            try:
+                await self.committer.hear_siblings()
+            except Exception:  # the follower meets it too, and tells of it
+                await asyncio.sleep(self.settings.poll_seconds)
 
     def health(self) -> Health:
         """Whether this node follows the log and can write."""
@@ -174,15 +190,19 @@ class LakeArchive:
         return LakeSubmission(self._intake, self.committer, self.store, origin, recogniser=self._recogniser)
 
     async def search(self, query: Query) -> Found:
+        await self.committer.hear_siblings()
         return await self._finder.search(query)
 
     async def find_instance(self, key: InstanceKey) -> Instance:
+        await self.committer.hear_siblings()
         return await self._finder.instance(key)
 
     async def find_instances(self, scope: Scope) -> Sequence[Instance]:
+        await self.committer.hear_siblings()
         return await self._finder.instances(scope)
 
     async def series_revision(self, scope: Scope) -> int:
+        await self.committer.hear_siblings()
         return await self._finder.revision(scope)
 
     def headers(self, instances: Sequence[Instance]) -> AsyncIterator[Sequence[Header]]:

@@ -26,6 +26,7 @@ from storage import layout
 from storage.archive.identifiers import fresh_id
 from storage.archive.judge import Bench, Candidate, Known, Verdict, known_as
 from storage.archive.settings import Duplicates
+from storage.archive.siblings import Siblings
 from storage.archive.works import ChangeResult, ChangeWork, StoreResult, StoreWork, Work, stored_event
 from storage.catalog.catalog import Catalog
 from storage.catalog.database import CatalogError
@@ -60,7 +61,10 @@ class _Unknown:
 class Committer:
     """Commits works in the order they come, and follows what other nodes commit."""
 
-    def __init__(self, journal: Journal, catalog: Catalog, *, node: str, policy: Duplicates) -> None:
+    def __init__(
+        self, journal: Journal, catalog: Catalog, *, node: str, policy: Duplicates, siblings: Siblings
+    ) -> None:
+        self._siblings = siblings
         self._journal = journal
         self._catalog = catalog
         self._node = node
@@ -143,13 +147,30 @@ class Committer:
         """Apply every entry that is in the log by now. Raises Unavailable."""
         async with self._lock:
             await self._follow()
+            self._siblings.tell(self._catalog.applied)
 
-    async def _follow(self) -> bool:
-        """Whether anything new came."""
+    async def hear_siblings(self) -> None:
+        """Apply what any sibling has applied, so that no client finds this node behind what it saw at another.
+
+        A log that cannot be read leaves this node where it is, and `health` says so.
+        """
+        if self._siblings.latest <= self._catalog.applied:
+            return
+        with suppress(Unavailable):
+            async with self._lock:
+                await self._follow_siblings()
+
+    async def _follow_siblings(self) -> None:
+        if self._siblings.latest > self._catalog.applied:
+            await self._follow(until=self._siblings.latest)
+
+    async def _follow(self, until: int | None = None) -> bool:
+        """Whether anything new came. `until` is an entry that is known to be there, and durable."""
         before = self._catalog.applied
         try:
             await self._journal.check_epoch()
-            async for entry in self._journal.follow(before):
+            journal = self._journal
+            async for entry in journal.follow(before) if until is None else journal.read_known(before, until):
                 self._apply(entry)
                 await self._let_the_catalog_follow()
                 await asyncio.sleep(0)  # many entries that were read together must not hold up everybody else
@@ -171,6 +192,7 @@ class Committer:
         if any(event.kind is Kind.ENDED for event in entry.events):
             raise EpochEnded
         self._catalog.apply(entry)
+        self._siblings.tell(entry.number)
         self._condemned.update(event.object_key for event in entry.events if event.kind is Kind.CONDEMNED)
 
     async def _commit_or_fail(self, batch: list[Work]) -> None:

@@ -14,12 +14,33 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterator
+from typing import Protocol
 
 CELLS = 64
 """Nodes that can share a board."""
 _CELL_BYTES = 64
 """A cache line each, so that one node's writing does not slow another's reading."""
 _BYTES = CELLS * _CELL_BYTES
+
+
+class Siblings(Protocol):
+    """What a node is to know of the others on its machine."""
+
+    def tell(self, revision: int) -> None:
+        """Say up to which entry this node has applied the log; all of them are durable."""
+
+    @property
+    def latest(self) -> int:
+        """The last entry that any of them has applied, 0 if there are none."""
+
+
+class Alone:
+    """A node without siblings."""
+
+    latest = 0
+
+    def tell(self, revision: int) -> None:
+        """Nobody hears it."""
 
 
 @contextlib.contextmanager

@@ -55,6 +55,8 @@ _LISTED_AT_ONCE = 100_000
 """Entries of a listing that a follower holds in memory."""
 _AT_ONCE = 32
 """Entries read side by side."""
+_KNOWN_AT_ONCE = 8
+"""The same where their size is not known."""
 EPOCH_SECONDS = 10.0
 """How long a writer believes that its epoch goes on. A rebuild of an archive whose log is lost waits for longer
 before it looks at what there is."""
@@ -224,6 +226,19 @@ class Journal:
             if len(listed) < _LISTED_AT_ONCE:
                 return
             number = listed[-1].number
+
+    async def read_known(self, after: int, until: int) -> AsyncIterator[Entry]:
+        """The entries from `after` + 1 to `until`, which another node has told to be there and durable.
+
+        Raises DamagedEntry, TooNew and the store's errors.
+        """
+        self._durable = max(self._durable, until)
+        for first in range(after + 1, until + 1, _KNOWN_AT_ONCE):
+            entries, fault = await self._read_all(range(first, min(first + _KNOWN_AT_ONCE, until + 1)))
+            for entry in entries:
+                yield entry
+            if fault is not None:
+                raise fault
 
     async def _survey(self, after: int, *, most: int | None = None) -> tuple[list[Listed], DamagedEntry | None]:
         """The entries behind `after` without reading them, up to the first gap; and that gap."""
