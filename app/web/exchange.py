@@ -6,6 +6,7 @@ service takes a part for the whole.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from app.web.cors import SAFE
 from app.web.proxy import Approach
 from app.web.stalls import Watch
 from dicomweb.wire.exchange import WebError
@@ -54,6 +56,8 @@ class Call:
         self.limit = limit
         """Bytes of the largest body."""
         self.method = request.method
+        if request.method in SAFE:
+            watch.reading = asyncio.current_task()
         self.headers = _read_headers(request)
         self.path, self.query = _split_target(request.raw_path)
         """Path as it stands in the request, percent-encoded; query string likewise."""

@@ -3,6 +3,7 @@
     connected, no whole request yet     idle_seconds, then closed (slow-loris)
     sending a body, or taking an answer stall_seconds without a byte moving, then aborted
     waiting for us                      never: that is our time, not theirs
+    gone                                what it only wanted to read is not worked on any more
 
 One sweep a second looks at all connections, so that a request costs a dictionary entry and no timer.
 """
@@ -28,10 +29,13 @@ class Connection(Protocol):
 class Watch:
     """One request: since when we have been waiting for its client, if we are."""
 
-    __slots__ = ("connection", "since")
+    __slots__ = ("connection", "reading", "since")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.reading: asyncio.Task[object] | None = None
+        """What works on it, if that can be given up as soon as nobody waits for its answer. What stores or deletes
+        is brought to an end."""
         self.since: float | None = None
         """`time.monotonic` when the wait began."""
 
@@ -84,6 +88,9 @@ class Stalls:
         for watch in list(self._watches.values()):
             if watch.since is not None and now - watch.since > self._stall_seconds:
                 abort(watch.connection.transport)
+            if watch.reading is not None and watch.connection.transport is None:
+                watch.reading.cancel()
+                watch.reading = None
         # an idle connection is new, or between two requests
         idle = {one: self._idle_since.get(one, now) for one in connections if one not in self._watches}
         self._idle_since = idle

@@ -15,8 +15,9 @@ from dicomweb.model.ranges import ByteRange
 
 GAP = 64 << 10
 """Bytes between two spans that are rather read than skipped by another request."""
-LIMIT = 8 << 20
-"""Bytes of one read, and of the spans of one batch, unless a single span is longer."""
+LIMIT = 2 << 20
+"""Bytes of one read, and of the spans of one batch, unless a single span is longer. Every client that reads slowly
+holds as much."""
 
 PARALLEL = 8
 """Reads of one answer that are under way together."""

@@ -1,7 +1,7 @@
 """Frames and other spans of a stored object, by few ranged reads.
 
 One frame that is one span is one read of exactly its bytes. One batch is in memory at a time and nothing is read
-ahead, so that a slow client holds no more than about 8 MiB, or one frame if that is longer.
+ahead, so that a slow client holds no more than about 2 MiB, or one frame if that is longer.
 """
 
 from __future__ import annotations

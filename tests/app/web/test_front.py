@@ -417,6 +417,37 @@ async def test_a_slow_service_is_our_time_and_no_stall() -> None:
         assert answer.status == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "operation", "given_up"), [("GET", "search_studies", True), ("POST", "store", False)]
+)
+async def test_what_nobody_waits_for_any_more_is_given_up_unless_it_changes_something(
+    method: str, operation: str, given_up: bool
+) -> None:
+    begun, release = asyncio.Event(), asyncio.Event()
+    ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def slow(request: Request, variables: Mapping[str, str]) -> Answer:
+        begun.set()
+        try:
+            await release.wait()
+        except asyncio.CancelledError:
+            ended.set_result(True)
+            raise
+        ended.set_result(False)
+        return Answer(200)
+
+    async with serving({operation: slow}) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.bound.port)
+        head = f"{method} {STUDIES} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
+        writer.write(head.encode())
+        await asyncio.wait_for(begun.wait(), 10)
+        writer.close()
+        if not given_up:
+            await asyncio.sleep(2.2)  # twice as long as it takes to notice
+            release.set()
+        assert await asyncio.wait_for(ended, 10) == given_up
+
+
 async def test_health_tells_of_the_archive() -> None:
     async with serving() as server:
         async with server.client.get(server.url + "/health/ready") as answer:
