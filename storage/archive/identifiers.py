@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
+
+_RANDOM_BITS = 64
+_lock = threading.Lock()
+_last = 0
 
 
 def fresh_id() -> str:
-    """28 hexadecimal digits, never given twice: milliseconds since 1970 (12), then random (16)."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+    """28 hexadecimal digits, never given twice: milliseconds since 1970 (12), then random (16).
+
+    Those that one process makes ascend, also within a millisecond and when the clock is set back: two versions of
+    an instance that come in one request can be told apart in order when nothing but objects is left.
+    """
+    global _last  # what was given last, in this process
+    with _lock:
+        fresh = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
+        _last = max(fresh, _last + 1 + secrets.randbits(32))
+        return f"{_last:028x}"
 
 
 def id_time(identifier: str) -> float:

@@ -11,16 +11,14 @@ from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from dicomweb.model.keys import Scope
 from dicomweb.model.outcome import Removal
 from dicomweb.ports import Gone, NotStored, Unavailable
 from storage import layout
 from storage.archive.committer import Committer
 from storage.archive.identifiers import fresh_id
+from storage.archive.removal_notes import write_note
 from storage.catalog.catalog import Catalog
-from storage.catalog.projection import Standing
 from storage.log.events import Event, Kind
 from storage.objects.contract import ObjectStore, StoreError
 
@@ -112,24 +110,10 @@ class Remover:
         )
 
     async def _note(self, scope: Scope, revision: int, ordinal: int) -> None:
-        # All that came before it, not only what it hides now: when the undelete of an earlier removal brings back
-        # what both hide, a rebuild must find it here.
-        versions = [
-            one.instance.version
-            for one in await self._catalog.versions(scope)
-            if one.since.revision < revision and one.standing not in (Standing.PURGED, Standing.VOIDED)
-        ]
-        note = {
-            "study": scope.study,
-            "series": scope.series,
-            "instance": scope.instance,
-            "revision": revision,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": sorted(versions),
-        }
-        key = layout.removed_key(scope.study, self._epoch, revision, ordinal)
+        now = datetime.now(UTC)
         try:
-            await self._store.put(key, [orjson.dumps(note)])
-            await self._store.settle([key])
+            await write_note(
+                self._store, self._catalog, self._epoch, scope, revision=revision, ordinal=ordinal, time=now
+            )
         except StoreError as error:
             raise Unavailable("the removal is in force, but could not be noted for a rebuild") from error

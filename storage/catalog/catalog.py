@@ -32,7 +32,7 @@ from storage.catalog.database import CatalogBroken, Database
 from storage.catalog.extra import ExtraColumns
 from storage.catalog.flushing import Flusher
 from storage.catalog.headers import HeaderOrigin, HeaderReader
-from storage.catalog.history import RemovalInForce, RemovalInfo, Statistics, VersionRow
+from storage.catalog.history import RemovalInfo, RemovalInForce, Statistics, VersionRow
 from storage.catalog.hot import Blobs, ScopeStatus, SeriesState
 from storage.catalog.loading import Loader
 from storage.catalog.memory import SeriesMemory

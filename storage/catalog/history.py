@@ -53,6 +53,18 @@ class RemovalInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovalInForce:
+    """A removal that was not undone."""
+
+    revision: int
+    """Number of its entry."""
+    ordinal: int
+    """Place in the entry."""
+    scope: Scope
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """What the catalog holds."""
 
@@ -133,6 +145,16 @@ def read_removals(cursor: DuckDBPyConnection) -> list[RemovalInfo]:
               ORDER BY hidden_by DESC"""
     found = [read_removal(cursor, revision) for (revision,) in rows_of(cursor, sql)]
     return [removal for removal in found if removal is not None]
+
+
+def read_removals_in_force(cursor: DuckDBPyConnection) -> list[RemovalInForce]:
+    """The removals that no undelete named."""
+    sql = """SELECT revision, ordinal, study, series, instance, time FROM removals
+             WHERE revision NOT IN (SELECT target FROM restorations) ORDER BY revision, ordinal"""
+    return [
+        RemovalInForce(revision, ordinal, Scope(study, series, instance), from_microseconds(time))
+        for revision, ordinal, study, series, instance, time in rows_of(cursor, sql)
+    ]
 
 
 def _hidden(cursor: DuckDBPyConnection, scope: Scope, study_hash: int, revision: int) -> list[Instance]:

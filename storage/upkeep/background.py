@@ -23,6 +23,7 @@ from storage.archive.archive import LakeArchive
 from storage.log.checkpoint import Checkpoint
 from storage.log.errors import LogError
 from storage.objects.contract import StoreError
+from storage.upkeep.notes import mend_notes
 from storage.upkeep.retention import expire
 from storage.upkeep.scrub_background import BackgroundScrub
 from storage.upkeep.sweep import sweep
@@ -49,6 +50,8 @@ class UpkeepSettings:
     """An object that no entry names is left alone for this long."""
     sweep_grace_seconds: float = 3600.0
     """Between condemning an object and deleting it."""
+    notes_seconds: float = 3600.0
+    """Between two looks at whether every removal is noted for a rebuild; the first is at the start."""
     scrub_days: float = 0.0
     """Days after which all objects are read again, to see that they are what was stored."""
     scrub_rate: float = 20.0
@@ -72,11 +75,14 @@ class Upkeep:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
+        if settings.notes_seconds:
+            self._tasks.append(asyncio.create_task(_once("upkeep", self._mend_notes)))
         if settings.fold_seconds:
             self._tasks.append(asyncio.create_task(self._fold()))
         for seconds, work in (
             (settings.retention_seconds if settings.retention_days else 0, self._expire),
             (settings.sweep_seconds, self._sweep),
+            (settings.notes_seconds, self._mend_notes),
             (settings.scrub_look_seconds if settings.scrub_days else 0, self.scrub.turn),
         ):
             if seconds:
@@ -114,6 +120,10 @@ class Upkeep:
     async def _expire(self) -> None:
         await expire(self._archive, timedelta(days=self._settings.retention_days))
 
+    async def _mend_notes(self) -> None:
+        if mended := await mend_notes(self._archive):
+            _LOG.info("%d notes of removals were mended", mended)
+
     async def _sweep(self) -> None:
         settings = self._settings
         await sweep(
@@ -140,6 +150,10 @@ class FoldMark:
         """Remember the entry, if the disk lets us."""
         with contextlib.suppress(OSError):
             self._path.write_text(f"{self._epoch} {number}\n", "ascii")
+
+
+async def _once(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    await _attempt(what, work)
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -223,16 +223,17 @@ class Rebuild:
 
     def _judge(self, found: Found, stored: StoredVersion) -> None:
         counts = self._findings.all.counts
-        verdict = self._bench.judge(Candidate(stored, _DOOR, ""))
-        if not verdict.makes_row:
+        outcome = self._bench.judge(Candidate(stored, _DOOR, "")).outcome
+        if outcome is Outcome.DUPLICATE and self._policy is Duplicates.KEEP:
+            # the same bytes beside themselves: what an interrupted writer left behind
             self._findings.new.repeated.append(found.info.key)
             return
         counts.stored += 1
-        counts.replaced += verdict.outcome is not Outcome.STORED
+        counts.replaced += outcome is not Outcome.STORED
         counts.open_digests += is_unread(stored.digest)
         self._bytes += len(stored.header) + len(stored.frames) + len(stored.bulk)
         event = self._event(Kind.STORED, stored.key.scope, found.time, fresh_id())
-        self._events.append(replace(event, stored=stored, current=verdict.outcome is not Outcome.KEPT))
+        self._events.append(replace(event, stored=stored, current=outcome is not Outcome.KEPT))
 
     def _event(self, kind: Kind, scope: Scope, time: datetime, event_id: str) -> Event:
         return Event(

@@ -46,7 +46,7 @@ class Findings:
     strange: list[str] = field(default_factory=list)
     """Keys that no archive writes."""
     repeated: list[str] = field(default_factory=list)
-    """Objects that repeat the version before them, left alone: an interrupted writer left them behind."""
+    """Where versions are kept beside one another, objects that repeat one: an interrupted writer left them."""
 
     @property
     def lost(self) -> bool:
