@@ -123,6 +123,17 @@ def native_frame_bits(image: ImageSpec) -> int:
     return image.rows * image.columns * (2 if halved else image.samples_per_pixel) * image.bits_allocated
 
 
+def frame_bytes(instance: Instance) -> int:
+    """About how many bytes a frame has when decoded; never 0."""
+    return max(1, native_frame_bits(instance.image) // 8) if instance.image is not None else 1
+
+
+def work_bytes(instance: Instance) -> int:
+    """About how many bytes are in memory while a frame is worked on: as it is stored, and decoded."""
+    frames = instance.image.frames if instance.image is not None else 1
+    return frame_bytes(instance) + instance.size // max(1, frames)
+
+
 @lru_cache(maxsize=_SIGHTED)
 def _made_of(source: str, image: ImageSpec, pixel_vr: str) -> tuple[str, ...]:
     return tuple(uid for uid in TARGETS if uid != source and _is_made(source, image, pixel_vr, uid))

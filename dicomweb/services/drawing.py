@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import IllegalUid, InstanceKey, Scope, parse_uid
+from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import PixelError, UnsupportedSyntax
 from dicomweb.pixels.render.settings import BadRenderRequest
 from dicomweb.ports import Archive, ArchiveError, Compute, DerivedCache, NoSuchFrame
+from dicomweb.services.conversions import work_bytes
 from dicomweb.services.drawing_work import (
     Cine,
     Subject,
@@ -32,6 +34,7 @@ from dicomweb.services.drawing_work import (
 )
 from dicomweb.services.picture_limits import PictureLimits
 from dicomweb.services.picture_sources import (
+    LARGEST_VALUE,
     StoredFrame,
     beginning_of,
     bulk_values,
@@ -39,10 +42,12 @@ from dicomweb.services.picture_sources import (
     stored_frames,
 )
 from dicomweb.services.rendered_parameters import Look
+from dicomweb.services.room import Room
 from dicomweb.services.sights import Sight, Sights
 from dicomweb.wire.exchange import WebError
 
 if TYPE_CHECKING:
+    from dicomweb.pixels.objects.contract import Needs
     from dicomweb.pixels.presentation.model import ImageReference
 
 ANIMATIONS = frozenset(("image/gif", "video/mp4"))
@@ -52,6 +57,8 @@ _BATCH_BYTES = 2 << 20
 _BATCH_FRAMES = 8
 _ANIMATIONS = 2
 """Animations made at a time: an encoder holds some dozens of pictures, and takes a core for seconds."""
+_ROOM_BYTES = 256 << 20
+"""Bytes of frames and values, stored and decoded, that are in hand together."""
 _FEW_FRAMES = 16
 """Up to here a header is looked through on the loop for what the frames need."""
 _MAKING = "1"
@@ -106,6 +113,7 @@ class Drawing:
         self._cache = cache
         self._sights = sights
         self._limits = limits
+        self._room = Room(_ROOM_BYTES)
         self._animations = asyncio.Semaphore(_ANIMATIONS)
 
     def check(self, order: Order, sight: Sight) -> None:
@@ -141,10 +149,11 @@ class Drawing:
         if not frames:
             return await self._no_frames(order)
         subject = await self._subject(order, (number,))
-        stored = stored_frames(self._archive, self._compute, order.instance, (number,))
-        (frame,) = [frame async for frame in stored]
         try:
-            return await self._compute.run(partial(draw_frame, frame, subject, order.media))
+            async with self._room.take(work_bytes(order.instance)):
+                stored = stored_frames(self._archive, self._compute, order.instance, (number,))
+                (frame,) = [frame async for frame in stored]
+                return await self._compute.run(partial(draw_frame, frame, subject, order.media))
         except UnsupportedSyntax:
             if not order.card:
                 raise
@@ -210,6 +219,14 @@ class Drawing:
         syntax = instance.transfer_syntax
         wanted = PortraitRequest(syntax, order.media, frame, order.look.settings, order.root)
         needed = await self._compute.run(partial(needed_of, header, wanted))
+        size = sum(need.length or instance.size for need in needed.bulk) + len(needed.frames) * work_bytes(
+            instance
+        )
+        async with self._room.take(size):
+            return await self._portrait(order, header, needed)
+
+    async def _portrait(self, order: Order, header: JsonAttributes, needed: Needs) -> bytes:
+        instance = order.instance
         values = {}
         for need in needed.bulk:
             value = await beginning_of(self._archive, instance, need.path, need.length)
@@ -219,9 +236,9 @@ class Drawing:
         work = partial(
             draw_special,
             *(header, frames, values, order.look),
-            transfer_syntax=syntax,
+            transfer_syntax=instance.transfer_syntax,
             media=order.media,
-            frame=frame,
+            frame=order.frames[0] if order.frames else None,
             root=order.root,
         )
         return await self._compute.run(work)

@@ -22,8 +22,9 @@ from dicomweb.model.pixel_errors import PixelError, Undecodable
 from dicomweb.pixels.limits import PixelLimits
 from dicomweb.ports import Archive, Compute, DerivedCache
 from dicomweb.services.byte_cache import ByteCache
-from dicomweb.services.conversions import conversion_of, native_frame_bits
+from dicomweb.services.conversions import conversion_of, frame_bytes, native_frame_bits, work_bytes
 from dicomweb.services.frame_reading import read_frames
+from dicomweb.services.room import Room
 from dicomweb.wire.transfer_syntaxes import EXPLICIT_BIG, transfer_syntax
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ _CACHE_BYTES = 64 << 20
 _KEPT_FRAMES = 32
 """A longer list is not kept: it would drive out everything else for frames that are rarely asked for again."""
 _AHEAD_BYTES = 64 << 20
-"""Decoded bytes of the frames of one answer that are under way."""
+"""Decoded bytes of frames that are made before their turn, of all answers together: slow readers hold them."""
+_ROOM_BYTES = 256 << 20
+"""Bytes of single frames, stored and decoded, that are in hand together."""
 _MAKING = "1"
 """Part of every key: to be raised when the same conversion would give other bytes."""
 
@@ -56,6 +59,8 @@ class FrameConverter:
         self._cache = cache or ByteCache(_CACHE_BYTES)
         self._limits = limits or PixelLimits()
         self._threads = threads or os.cpu_count() or 1
+        self._ahead_bytes = 0
+        self._room = Room(_ROOM_BYTES)
 
     async def one(self, instance: Instance, number: int, target: str) -> bytes:
         """The frame of that number (1-based) in the transfer syntax `target`.
@@ -65,8 +70,9 @@ class FrameConverter:
         conversion = conversion_of(instance, target)
 
         async def make() -> bytes:
-            data = b"".join([piece async for piece in self._read(instance, (number,))])
-            return await self._convert(data, number, conversion)
+            async with self._room.take(work_bytes(instance)):
+                data = b"".join([piece async for piece in self._read(instance, (number,))])
+                return await self._convert(data, number, conversion)
 
         if not _computes(conversion):
             return await make()
@@ -83,8 +89,9 @@ class FrameConverter:
                 yield data
             return
         kept = len(numbers) <= _KEPT_FRAMES
-        ahead = self._ahead(instance)
+        size = frame_bytes(instance)
         under_way: deque[asyncio.Task[bytes]] = deque()
+        ahead = 0
         try:
             async with aclosing(self._read(instance, numbers)) as frames:
                 asked = iter(numbers)
@@ -94,11 +101,15 @@ class FrameConverter:
                     key = _key(instance, number, target)
                     making = self._cache.get_or_make(key, work) if kept else work()
                     under_way.append(asyncio.ensure_future(making))
-                    if len(under_way) > ahead:
+                    if ahead < self._threads and self._ahead_bytes + size <= _AHEAD_BYTES:
+                        ahead += 1
+                        self._ahead_bytes += size
+                    elif len(under_way) > ahead:
                         yield await under_way.popleft()
             while under_way:
                 yield await under_way.popleft()
         finally:
+            self._ahead_bytes -= ahead * size
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
@@ -112,13 +123,6 @@ class FrameConverter:
         if not _computes(conversion):
             return data
         return await self._compute.run(partial(_converted, data, number, conversion, self._limits))
-
-    def _ahead(self, instance: Instance) -> int:
-        """How many frames are under way behind the one that is waited for: each core has one."""
-        image = instance.image
-        assert image is not None
-        decoded = image.rows * image.columns * image.samples_per_pixel * max(1, image.bits_allocated // 8)
-        return max(0, min(self._threads, _AHEAD_BYTES // decoded - 1))
 
 
 def _computes(conversion: Conversion) -> bool:

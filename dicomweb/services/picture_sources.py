@@ -15,7 +15,7 @@ from dicomweb.services.bulk_reading import read_value
 from dicomweb.services.frame_reading import read_frames
 from dicomweb.wire.transfer_syntaxes import EXPLICIT_LITTLE, transfer_syntax
 
-_LARGEST_VALUE = 64 << 20
+LARGEST_VALUE = 64 << 20
 """Bytes of a bulk value that is fetched for a picture: overlays of a long cine have some."""
 _FRAME_GROUPS = "52009230"
 _RENDERED = frozenset(
@@ -86,8 +86,8 @@ async def bulk_values(
     turn = transfer_syntax(instance.transfer_syntax).big_endian
     values = {}
     for uri, path in wanted.items():
-        vr, length = sizes.get(path, ("", _LARGEST_VALUE + 1))
-        if length > _LARGEST_VALUE:
+        vr, length = sizes.get(path, ("", LARGEST_VALUE + 1))
+        if length > LARGEST_VALUE:
             continue
         word = word_bytes(vr) if turn else 1
         chunks = read_value(archive, compute, instance, path, None, length=length, word=word)
@@ -101,7 +101,7 @@ async def beginning_of(archive: Archive, instance: Instance, uri: str, most: int
     try:
         sizes = {each: length for each, _, length in await archive.bulk_paths(instance)}
         length = sizes[path]
-        if most is None and length > _LARGEST_VALUE:
+        if most is None and length > LARGEST_VALUE:
             return None
         span = None if most is None or most >= length else ByteRange(0, most)
         return b"".join([chunk async for chunk in archive.bulk(instance, path, span)])

@@ -11,6 +11,7 @@ import pytest
 from dicomweb.model.instance import Instance
 from dicomweb.model.pixel_errors import Undecodable, UnsupportedSyntax
 from dicomweb.ports import NoSuchFrame
+from dicomweb.services.conversions import frame_bytes, work_bytes
 from dicomweb.services.frame_conversion import FrameConverter
 from tests.build.compute import DirectCompute
 from tests.build.dicom import EXPLICIT_BIG, EXPLICIT_LITTLE, JPEG_BASELINE, ct_slice, multi_frame, pixels
@@ -112,6 +113,35 @@ async def test_of_many_frames_only_a_few_are_under_way(archive: CountingArchive)
     assert await first == plain_frame(1, MANY)
     assert len(archive.read_numbers) <= 5
     await frames.aclose()
+
+
+async def test_all_answers_together_work_ahead_within_one_bound(
+    archive: CountingArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers that have stopped taking hold what is under way, and there may be many of them."""
+    instance = instance_of(archive)
+    monkeypatch.setattr("dicomweb.services.frame_conversion._AHEAD_BYTES", 5 * frame_bytes(instance))
+    converter = FrameConverter(archive, DirectCompute(), threads=3)
+    for _ in range(2):  # room comes back when readers go
+        archive.read_numbers.clear()
+        readers = [converter.many(instance, range(1, 41), EXPLICIT_LITTLE) for _ in range(10)]
+        assert [await anext(reader) for reader in readers] == [plain_frame(1, MANY)] * 10
+        assert len(archive.read_numbers) == 10 + 5
+        for reader in readers:
+            await reader.aclose()
+
+
+async def test_frames_wait_unread_for_others_to_be_through(
+    archive: CountingArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicomweb.services.frame_conversion._ROOM_BYTES", 2 * work_bytes(instance_of(archive)))
+    compute = GatedCompute()
+    converter = FrameConverter(archive, compute)
+    asking = [asyncio.ensure_future(converter.one(instance_of(archive), n, EXPLICIT_LITTLE)) for n in range(1, 9)]
+    await asyncio.sleep(0.01)
+    assert archive.read_numbers == [1, 2]
+    compute.gate.set()
+    assert await asyncio.gather(*asking) == [plain_frame(n, MANY) for n in range(1, 9)]
 
 
 async def test_who_goes_away_stops_the_work(archive: CountingArchive) -> None:
