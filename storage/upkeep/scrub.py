@@ -80,50 +80,66 @@ async def scrub(
 
     Raises SteppedBack, Unavailable, CatalogError and the store's errors.
     """
-    throttle, told = Throttle(settings.bytes_per_second), _OpenDigests(archive)
-    saved = time.monotonic()
+    work = _Pass(archive, state, settings, save)
     await archive.catch_up()
     await archive.catalog.flush()
     while studies := await archive.catalog.studies_after(state.position, _STUDIES):
         for study in studies:
-            await _scrub_study(archive, study, state, settings, throttle, told)
+            await work.read_study(study)
             state.position = layout.study_place(study)
             tell(state)
-            if time.monotonic() - saved > _SAVE_SECONDS:
-                await told.tell()
-                await save(state)
-                saved = time.monotonic()
-    await told.tell()
+            await work.beat()
+    await work.digests.tell()
     finish_pass(state)
     await save(state)
 
 
-async def _scrub_study(
-    archive: LakeArchive,
-    study: str,
-    state: ScrubState,
-    settings: ScrubSettings,
-    throttle: Throttle,
-    told: _OpenDigests,
-) -> None:
-    versions = await archive.catalog.versions(Scope(study))
-    chosen = [
-        one.instance
-        for one in versions
-        if one.standing not in _GONE and (settings.sample >= 1.0 or random.random() < settings.sample)
-    ]
-    for start in range(0, len(chosen), _AT_ONCE):
-        some = chosen[start : start + _AT_ONCE]
-        for found in await asyncio.gather(
-            *(verify_instance(archive.store, one, throttle.pace) for one in some)
-        ):  # fmt: skip
-            state.checked += 1
-            state.bytes += found.instance.size
-            if found.digest:
-                await told.add(found.instance, found.digest)
-            elif found.problem and await _is_still_there(archive, found):
-                instance = found.instance
-                state.name(layout.object_key(instance.key, instance.version), found.problem)
+class _Pass:
+    """A pass under way."""
+
+    def __init__(self, archive: LakeArchive, state: ScrubState, settings: ScrubSettings, save: Save) -> None:
+        self.digests = _OpenDigests(archive)
+        self._archive = archive
+        self._state = state
+        self._sample = settings.sample
+        self._throttle = Throttle(settings.bytes_per_second)
+        self._save = save
+        self._saved = time.monotonic()
+
+    async def beat(self) -> None:
+        """Keep the state, if it is time to."""
+        if time.monotonic() - self._saved > _SAVE_SECONDS:
+            # before anything is awaited, since several objects are read side by side
+            self._saved = time.monotonic()
+            await self.digests.tell()
+            await self._save(self._state)
+
+    async def _pace(self, count: int) -> None:
+        await self._throttle.pace(count)
+        await self.beat()
+
+    async def read_study(self, study: str) -> None:
+        """Read the versions of a study that have bytes, or a sample of them."""
+        versions = await self._archive.catalog.versions(Scope(study))
+        chosen = [
+            one.instance
+            for one in versions
+            if one.standing not in _GONE and (self._sample >= 1.0 or random.random() < self._sample)
+        ]
+        for start in range(0, len(chosen), _AT_ONCE):
+            some = chosen[start : start + _AT_ONCE]
+            reads = (verify_instance(self._archive.store, one, self._pace) for one in some)
+            for found in await asyncio.gather(*reads):
+                await self._take(found)
+
+    async def _take(self, found: Verified) -> None:
+        state, instance = self._state, found.instance
+        state.checked += 1
+        state.bytes += instance.size
+        if found.digest:
+            await self.digests.add(instance, found.digest)
+        elif found.problem and await _is_still_there(self._archive, found):
+            state.name(layout.object_key(instance.key, instance.version), found.problem)
 
 
 async def _is_still_there(archive: LakeArchive, found: Verified) -> bool:

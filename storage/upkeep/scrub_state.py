@@ -37,12 +37,14 @@ class ScrubState:
     """When; empty while it is under way."""
     node: str = ""
     """Who wrote it last."""
+    beat: int = 0
+    """Grows whenever it is written, so that others see that somebody is at work."""
     last: dict[str, Any] = field(default_factory=dict)
     """Of the pass before: `finished`, `checked`, `wrong` and `problems`."""
 
     def name(self, key: str, problem: str) -> None:
         """An object is not as it was stored."""
-        self.wrong += 1
+        self.wrong += key not in self.problems
         if len(self.problems) < _NAMED:
             self.problems[key] = problem
 
@@ -90,6 +92,7 @@ async def read_state(store: ObjectStore, key: str) -> ScrubState | None:
 
 async def write_state(store: ObjectStore, key: str, state: ScrubState) -> None:
     """Keep it. Raises the store's errors."""
+    state.beat += 1
     await store.put(key, [orjson.dumps(asdict(state), option=orjson.OPT_INDENT_2)])
 
 

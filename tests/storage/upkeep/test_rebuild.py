@@ -23,7 +23,7 @@ from storage.archive.identifiers import fresh_id
 from storage.archive.settings import ArchiveSettings, Duplicates
 from storage.log.checkpoint import Checkpoint
 from storage.log.unread import is_unread
-from storage.objects.address import Address, Memory
+from storage.objects.address import Address, Folder, Memory, open_store
 from storage.objects.contract import ObjectStore
 from storage.objects.memory import MemoryStore
 from storage.upkeep.purge import purge
@@ -46,6 +46,8 @@ from tests.build.dicom import (
 )
 from tests.build.images import frame_in, spec_of
 from tests.build.lake import open_lake, read_frames, read_whole, store_files
+from tests.build.s3 import s3_settings
+from tests.build.samples import SAMPLES, sample_files
 from tests.doubles import Around, of_kind
 
 LARGE = 600
@@ -210,11 +212,11 @@ def odd_files() -> list[bytes]:
 class Reads(Around):
     """Counts the bytes read."""
 
-    bytes = 0
+    total = 0
 
     async def get(self, key: str, span: Any = None) -> bytes:
         data = await super().get(key, span)
-        self.bytes += len(data) if key.startswith(layout.DICOM) else 0
+        self.total += len(data) if key.startswith(layout.DICOM) else 0
         return data
 
 
@@ -228,7 +230,7 @@ async def test_large_and_odd_objects_come_back_from_their_headers(digests: bool,
         assert len(stored) == len(receipts), [one.failure for one in receipts]
         before = await contents(archive, digests=digests)
     await lose_log(store)
-    store.bytes = 0
+    store.total = 0
     findings = await remake(store, archive=settings, digests=digests)
     async with open_lake(store, tmp_path / "b", settings=settings) as archive:
         after = await contents(archive, digests=digests)
@@ -236,10 +238,10 @@ async def test_large_and_odd_objects_come_back_from_their_headers(digests: bool,
         few = InstanceKey(uid("study"), uid("series"), uid("few"))
         assert (await read_frames(archive, await archive.find_instance(few), 3))[0] == pixels(2 << 20, seed=2)
     if digests:
-        assert (findings.counts.open_digests, store.bytes >= findings.counts.bytes) == (0, True)
+        assert (findings.counts.open_digests, store.total >= findings.counts.bytes) == (0, True)
     else:
         assert findings.counts.open_digests > 3
-        assert store.bytes < findings.counts.bytes / 4
+        assert store.total < findings.counts.bytes / 4
 
 
 async def test_with_keep_the_version_that_came_first_is_current(tmp_path: Path) -> None:
@@ -486,3 +488,67 @@ async def test_a_streamed_instance_is_known_again_too(tmp_path: Path) -> None:
     async with open_lake(store, tmp_path / "b", settings=settings) as archive:
         (receipt,) = await store_files(archive, large)
         assert receipt.outcome is Outcome.DUPLICATE
+
+
+async def everything_everywhere(store: ObjectStore, address: Address, tmp_path: Path) -> None:
+    """Log, table and format lost; an empty node then reads the table, and goes on."""
+    settings = ArchiveSettings(poll_seconds=0, short_log=1)
+
+    def node(name: str) -> LakeArchive:
+        checkpoint = Checkpoint(store, address)
+        return LakeArchive(store, node=name, node_dir=tmp_path / name, settings=settings, checkpoint=checkpoint)
+
+    async with node("a") as archive:
+        for study in ("one", "two"):
+            await store_files(archive, *(slice_of(number, study=study) for number in range(1, 5)))
+        await store_files(archive, slice_of(1, study="one", PatientID="changed"))
+        await archive.remove(key_of(2, study="one").scope, door="", peer="")
+        await archive.remove(Scope(uid("two")), door="", peer="")
+        await store_files(archive, slice_of(4, study="two"))
+        before = await contents(archive)
+        assert archive.checkpoint is not None
+        await archive.checkpoint.fold()
+    await lose_all_but_objects(store)
+    findings = await remake(store, address)
+    assert findings.names == 0
+    assert await Checkpoint(store, address).last_folded() == 5
+    async with node("b") as archive:
+        assert await contents(archive) == before
+        (removal, *_) = await archive.catalog.removals()
+        await archive.restore(removal.revision, door="", peer="")
+        (receipt,) = await store_files(archive, slice_of(5, study="one"))
+        assert receipt.outcome is Outcome.STORED
+        assert archive.checkpoint is not None
+        await archive.checkpoint.fold()
+    assert not (await look(store, node="x")).problem
+
+
+async def test_a_bucket_comes_back_with_its_table(s3_endpoint: str, bucket: str, tmp_path: Path) -> None:
+    address = s3_settings(s3_endpoint, bucket, prefix="archive")
+    async with open_store(address) as store:
+        await everything_everywhere(store, address, tmp_path)
+
+
+async def test_a_folder_comes_back_with_its_table(tmp_path: Path) -> None:
+    address = Folder(tmp_path / "store")
+    async with open_store(address) as store:
+        await everything_everywhere(store, address, tmp_path)
+
+
+@pytest.mark.skipif(SAMPLES is None, reason="the sample files are not here")
+async def test_what_real_files_told_comes_back_from_their_headers(tmp_path: Path) -> None:
+    store = MemoryStore()
+    files = [path.read_bytes() for path in sample_files()[::4] if path.stat().st_size < 3_000_000]
+    async with open_lake(store, tmp_path / "a") as archive:
+        for data in files:
+            await store_files(archive, data)
+        before = await contents(archive, digests=False)
+    assert len(before) > 40
+    await lose_log(store)
+    findings = await remake(store)
+    assert not findings.lost
+    async with open_lake(store, tmp_path / "b") as archive:
+        after = await contents(archive)
+        assert {
+            key: replace(one, instance=replace(one.instance, digest=b"")) for key, one in after.items()
+        } == before
