@@ -15,11 +15,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dicomweb.model.instance import Instance
-from dicomweb.model.keys import IllegalUid, InstanceKey, Scope, parse_uid
 from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import PixelError, UnsupportedSyntax
 from dicomweb.pixels.render.settings import BadRenderRequest
-from dicomweb.ports import Archive, ArchiveError, Compute, DerivedCache, NoSuchFrame
+from dicomweb.ports import Archive, Compute, DerivedCache, NoSuchFrame
 from dicomweb.services.conversions import work_bytes
 from dicomweb.services.drawing_work import (
     Cine,
@@ -27,7 +26,6 @@ from dicomweb.services.drawing_work import (
     draw_card,
     draw_frame,
     draw_special,
-    images_of_state,
     in_charset,
     needed_of,
     values_of_state,
@@ -48,7 +46,6 @@ from dicomweb.wire.exchange import WebError
 
 if TYPE_CHECKING:
     from dicomweb.pixels.objects.contract import Needs
-    from dicomweb.pixels.presentation.model import ImageReference
 
 ANIMATIONS = frozenset(("image/gif", "video/mp4"))
 """Media types that show many frames in one."""
@@ -219,10 +216,9 @@ class Drawing:
         syntax = instance.transfer_syntax
         wanted = PortraitRequest(syntax, order.media, frame, order.look.settings, order.root)
         needed = await self._compute.run(partial(needed_of, header, wanted))
-        size = sum(need.length or instance.size for need in needed.bulk) + len(needed.frames) * work_bytes(
-            instance
-        )
-        async with self._room.take(size):
+        largest = min(instance.size, LARGEST_VALUE)
+        values = sum(need.length or largest for need in needed.bulk)
+        async with self._room.take(values + len(needed.frames) * work_bytes(instance)):
             return await self._portrait(order, header, needed)
 
     async def _portrait(self, order: Order, header: JsonAttributes, needed: Needs) -> bytes:
@@ -252,28 +248,6 @@ class Drawing:
         if not there:
             return []
         return [frame async for frame in stored_frames(self._archive, self._compute, instance, there)]
-
-    async def references_of(self, state: Instance) -> Sequence[ImageReference]:
-        """The images that a presentation state is for."""
-        return await self._compute.run(partial(images_of_state, await self._sights.header(state)))
-
-    async def image_of_state(self, state: Instance) -> tuple[Instance, int] | None:
-        """The first image, and its frame (0 for all), that a presentation state is for and that is stored here."""
-        for reference in await self.references_of(state):
-            found = await self._find(state, reference.study, reference.series, reference.sop_instance)
-            if found is not None and found.image is not None:
-                return found, min(reference.frames, default=0)
-        return None
-
-    async def _find(self, state: Instance, study: str, series: str, sop: str) -> Instance | None:
-        try:
-            if series:
-                key = InstanceKey(parse_uid(study or state.key.study), parse_uid(series), parse_uid(sop))
-                return await self._archive.find_instance(key)
-            among = await self._archive.find_instances(Scope(study or state.key.study))
-            return next((one for one in among if one.key.instance == sop), None)
-        except (IllegalUid, ArchiveError):
-            return None
 
 
 def as_told(error: PixelError) -> Exception:

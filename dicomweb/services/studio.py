@@ -13,6 +13,7 @@ from dicomweb.services.drawing import Drawing, Order
 from dicomweb.services.picture_limits import PictureLimits
 from dicomweb.services.representative import Representatives
 from dicomweb.services.sights import Sight, Sights
+from dicomweb.services.state_images import StateImages
 from dicomweb.wire.exchange import WebError
 
 _REMEMBERED = 5_000
@@ -43,6 +44,7 @@ class Studio:
         self.limits = limits or PictureLimits()
         self.sights = Sights(archive, compute)
         self.drawing = Drawing(archive, compute, cache, self.sights, self.limits)
+        self.state_images = StateImages(archive, compute, self.sights)
         self.representatives = Representatives(archive, self.sights)
         self._passages: dict[tuple[str, str], tuple[tuple[str, ...], int] | None] = {}
         self._images_of_states: dict[str, tuple[InstanceKey, int]] = {}
@@ -86,7 +88,7 @@ class Studio:
                 return await self.archive.find_instance(known[0]), instance, known[1]
             except ArchiveError:
                 del self._images_of_states[instance.version]
-        found = await self.drawing.image_of_state(instance)
+        found = await self.state_images.first_of(instance)
         if found is None:
             return instance, None, 0
         if len(self._images_of_states) >= _REMEMBERED:

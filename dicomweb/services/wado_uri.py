@@ -84,7 +84,7 @@ class WadoUri:
         if not is_presentation_state(state.sop_class):
             raise WebError(400, "presentationUID does not name a presentation state")
         frame = asked.frame or 1
-        references = await self._studio.drawing.references_of(state)
+        references = await self._studio.state_images.references_of(state)
         if not any(one.covers(instance.key.instance, frame) for one in references):
             raise WebError(400, "the presentation state is not for this image")
         return state
