@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -35,19 +35,21 @@ from dicomweb.encoding.head import HeadLimits
 from dicomweb.model.tags import tag_of
 from dicomweb.pixels.limits import PixelLimits
 from dicomweb.ports import Archive, Compute, DerivedCache
+from dicomweb.services.as_of import AsOf
 from dicomweb.services.bulkdata import BulkData
 from dicomweb.services.byte_cache import ByteCache
 from dicomweb.services.capabilities import Capabilities
 from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.frames import Frames
-from dicomweb.services.handler import Handler
+from dicomweb.services.handler import Handler, Service
+from dicomweb.services.history import History
 from dicomweb.services.intake_policy import read_policy
 from dicomweb.services.intake_transcoder import PolicyTranscoder
 from dicomweb.services.limits import Limits
 from dicomweb.services.metadata import Metadata
 from dicomweb.services.picture_limits import PictureLimits
 from dicomweb.services.qido import Search
-from dicomweb.services.removal import Removals
+from dicomweb.services.removal import Removals, Undeletes
 from dicomweb.services.rendered import Rendered
 from dicomweb.services.stow import Store
 from dicomweb.services.studio import Studio
@@ -64,6 +66,8 @@ from storage.objects.contract import ObjectStore
 from storage.objects.counting import CountingStore, Counts
 from storage.upkeep.background import Upkeep, UpkeepSettings
 
+_PAST_METADATA_BYTES = 8 << 20
+"""Memory for metadata of one revision of the past that is being looked at."""
 ARCHIVE = web.AppKey("archive", LakeArchive)
 DERIVED = web.AppKey("derived", TieredCache)
 FRONT = web.AppKey("front", Front)
@@ -214,33 +218,49 @@ def pixel_limits(settings: Settings) -> PixelLimits:
 
 
 def service_handlers(
-    archive: Archive, compute: Compute, settings: Settings, derived: DerivedCache | None = None
+    archive: LakeArchive, compute: Compute, settings: Settings, derived: DerivedCache | None = None
 ) -> dict[str, Handler]:
     """The handlers of all DICOMweb services by operation. Without `derived`, pictures are kept in memory alone."""
-    limits = service_limits(settings)
     kept = derived or ByteCache(settings.pixels.memory_bytes)
+
+    def then(past: Archive) -> dict[str, Handler]:
+        return reading_handlers(past, compute, settings, kept, metadata_bytes=_PAST_METADATA_BYTES)
+
+    now = reading_handlers(archive, compute, settings, kept, metadata_bytes=settings.cache.metadata_bytes)
+    others = (
+        Store(archive, compute, service_limits(settings)),
+        Removals(archive),
+        Undeletes(archive, archive),
+        History(archive, archive),
+        Capabilities(),
+    )
+    past = AsOf(archive, archive.epoch, then)
+    return {**past.around({**now, **_by_operation(others)}), **past.handlers()}
+
+
+def reading_handlers(
+    archive: Archive, compute: Compute, settings: Settings, kept: DerivedCache, *, metadata_bytes: int
+) -> dict[str, Handler]:
+    """The handlers of what searches and retrieves, by operation."""
+    limits = service_limits(settings)
     studio = Studio(archive, compute, kept, picture_limits(settings))
     converter = FrameConverter(archive, compute, kept, limits=pixel_limits(settings))
     as_stored = settings.default_transfer_syntax == "stored"
     retrieval = Retrieval(archive, compute, converter=converter, as_stored=as_stored)
     services = (
         Search(archive, limits),
-        Store(archive, compute, limits),
         retrieval,
-        Metadata(
-            archive,
-            compute,
-            cache_bytes=settings.cache.metadata_bytes,
-            compression=settings.web.compression,
-        ),
+        Metadata(archive, compute, cache_bytes=metadata_bytes, compression=settings.web.compression),
         BulkData(archive, compute, converter=converter, as_stored=as_stored),
         Frames(archive, compute, limits, converter=converter, as_stored=as_stored),
         Rendered(studio, limits),
         Thumbnails(studio, limits),
         WadoUri(studio, retrieval.retrieve_instance),
-        Removals(archive),
-        Capabilities(),
     )
+    return _by_operation(services)
+
+
+def _by_operation(services: Sequence[Service]) -> dict[str, Handler]:
     return {operation: handler for service in services for operation, handler in service.handlers().items()}
 
 

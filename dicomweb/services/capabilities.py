@@ -103,6 +103,9 @@ _BY_PREFIX: Mapping[str, _Abilities] = {
     "thumbnail": _THUMBNAIL,
     "wado": _WADO_URI,
     "delete": _Abilities((), parameters=()),
+    "undelete": _Abilities((JSON,), parameters=("revision",)),
+    "history": _Abilities((JSON,), parameters=("limit", "before"), headers=_CONDITIONAL),
+    "asof": _Abilities(("*/*",), headers=_RANGED),
     "capabilities": _Abilities((WADL, JSON)),
 }
 """By the first word of the operation."""

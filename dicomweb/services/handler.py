@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from dicomweb.wire.exchange import Answer, Request
 
@@ -11,3 +12,10 @@ Handler = Callable[[Request, Mapping[str, str]], Awaitable[Answer]]
 
 Raises WebError and whatever else stands in `wire.errors`. HEAD is asked as GET: whoever mounts the handler sends
 the answer's header fields and leaves its body alone."""
+
+
+class Service(Protocol):
+    """Answers the requests of some operations."""
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """The handlers by the operation of `wire.paths.ROUTES`."""

@@ -20,7 +20,7 @@ from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import IllegalUid
 from dicomweb.model.pixel_errors import PixelError, TooLarge, Undecodable, UnsupportedSyntax
 from dicomweb.model.query import CannotSort, QueryTooBroad
-from dicomweb.ports import Damaged, Gone, NoSuchBulkData, NoSuchFrame, NotStored, Unavailable
+from dicomweb.ports import Damaged, Gone, NoSuchBulkData, NoSuchFrame, NoSuchRevision, NotStored, Unavailable
 from dicomweb.wire.byte_ranges import Unsatisfiable
 from dicomweb.wire.exchange import HeaderFields, WebError
 from dicomweb.wire.multipart import MultipartError, MultipartOverLimit
@@ -31,6 +31,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (NotStored, 404),
     (NoSuchFrame, 404),
     (NoSuchBulkData, 404),
+    (NoSuchRevision, 400),
     (IllegalUid, 400),
     (Unreadable, 400),
     (MultipartOverLimit, 413),

@@ -34,6 +34,9 @@ _INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
 WADO_PATH = "/wado"
 """Of WADO-URI (PS3.18 9): below the DICOMweb root and, as its clients expect it, below that of the server."""
 
+AS_OF = "/asof"
+"""Below it, under a revision, lies the DICOMweb root as it was then (see `services.as_of`)."""
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", "capabilities", "8.9", "What this server can do"),
     Route("OPTIONS", "/", "capabilities", "8.9", "What this server can do"),
@@ -94,6 +97,21 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", _STUDY, "delete_study", "-", "Delete a study"),
     Route("DELETE", _SERIES, "delete_series", "-", "Delete a series"),
     Route("DELETE", _INSTANCE, "delete_instance", "-", "Delete an instance"),
+    Route("POST", _STUDY + "/undelete", "undelete_study", "-", "Undo a deletion in a study, by its revision"),
+    Route("POST", _SERIES + "/undelete", "undelete_series", "-", "Undo a deletion in a series, by its revision"),
+    Route("POST", _INSTANCE + "/undelete", "undelete_instance", "-", "Undo the deletion of an instance"),
+    Route(
+        "GET", _STUDY + "/history", "history_study", "-", "Who stored, replaced, deleted, restored what and when"
+    ),
+    Route("GET", _SERIES + "/history", "history_series", "-", "The history of a series"),
+    Route("GET", _INSTANCE + "/history", "history_instance", "-", "The history of an instance"),
+    Route(
+        "GET",
+        AS_OF + "/{revision}/{path}",
+        "asof",
+        "-",
+        "Whatever is searched or retrieved, as it was at a revision or time; also by `asof=` on the resource",
+    ),
 )
 
 
@@ -127,6 +145,11 @@ def scope_path(scope: Scope) -> str:
 def retrieve_url(root: str, scope: Scope) -> str:
     """Where the scope can be retrieved: the value of RetrieveURL (0008,1190)."""
     return root + scope_path(scope)
+
+
+def undelete_url(root: str, scope: Scope, revision: int) -> str:
+    """Where the deletion of the scope can be undone by POST."""
+    return f"{retrieve_url(root, scope)}/undelete?revision={revision}"
 
 
 def bulkdata_root(root: str, key: InstanceKey) -> str:

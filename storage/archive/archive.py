@@ -1,8 +1,8 @@
-"""The one door of the room: an archive on an object store (fulfils `dicomweb.ports.Archive`).
+"""The one door of the room: an archive on an object store (fulfils `dicomweb.ports.Archive` and `TimeTravel`).
 
 Opening it reads the log's format, brings the node's catalog up to the log's tail, and starts the two tasks that
 keep it there: the committer and the follower. Everything else is in the files beside this one: intake and
-submission, committer and judge, find, read, remove.
+submission, committer and judge, find, read, remove; `as_of` and `chronicler` for what was.
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dicomweb.model.history import HistoryPage
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.outcome import Removal
 from dicomweb.model.query import Found, Query
 from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import IntakeTranscoder, Unavailable
+from storage.archive.as_of import PastArchive
+from storage.archive.chronicler import Chronicler
 from storage.archive.committer import Committer
 from storage.archive.conversion import ConversionCounts
 from storage.archive.digesting import Recogniser
@@ -126,6 +130,7 @@ class LakeArchive:
                 ratio=settings.limits.inflate_ratio,
             )
         )
+        self._chronicler = Chronicler(self.journal, self.catalog, self.committer)
         self._reader = Reader(self.store, self.catalog, inflated, settings)
         self._remover = Remover(self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch)
         stack.push_async_callback(self._remover.close)
@@ -231,6 +236,18 @@ class LakeArchive:
 
     async def restore(self, revision: int, *, door: str, peer: str) -> Removal:
         return await self._remover.restore(revision, door, peer)
+
+    async def revision_at(self, time: datetime) -> int:
+        return await self._chronicler.revision_at(time)
+
+    async def as_of(self, revision: int) -> PastArchive:
+        return await self._chronicler.as_of(self, revision)
+
+    async def history(self, scope: Scope, *, before: int | None, limit: int) -> HistoryPage:
+        return await self._chronicler.history(scope, before=before, limit=limit)
+
+    async def removed_scope(self, revision: int) -> Scope:
+        return await self._chronicler.removed_scope(revision)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

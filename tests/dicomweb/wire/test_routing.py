@@ -15,6 +15,7 @@ VARIABLES = {
     "instance": "1.4",
     "frames": "1,2",
     "path": "00480105/1/00282000",
+    "revision": "1234",
 }
 
 
