@@ -109,7 +109,7 @@ async def open_archive(
                 settings=archive_settings(settings),
                 checkpoint=Checkpoint(store, address),
                 transcoder=transcoder,
-                siblings=worker.board if worker else None,
+                siblings=worker,
             )
             async with archive:
                 yield OpenArchive(archive, store.counts, new=not there)

@@ -28,6 +28,7 @@ from app.config import Settings
 from app.telemetry import Sample, Telemetry, merged
 from app.workers_handing import Spreader
 from app.workers_slot import Office, Slot
+from app.workers_turns import Turns
 
 _LOG = logging.getLogger(__name__)
 END_SECONDS = 9.8
@@ -52,7 +53,9 @@ class Workers:
     ) -> None:
         """`command` starts a worker, given `--as-worker`; `board` is the open file of the memory they share."""
         self._spreader = Spreader(listeners)
-        office = Office(tuple(command), self._spreader, listeners[0].getsockname()[1], count, board, self.metrics)
+        office = Office(
+            tuple(command), self._spreader, listeners[0].getsockname()[1], count, board, Turns(), self.metrics
+        )
         self._slots = [Slot(number, office) for number in range(1, count + 1)]
         self._told_to_end = asyncio.Event()
         self._told_to_renew = asyncio.Event()

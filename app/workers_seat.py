@@ -2,6 +2,9 @@
 
     parent ── {"retire": true} ────────────────▶ worker     finish with your clients
            ◀── {"ready": true, "new": false} ──             send me connections
+           ◀── {"want_turn": 5} ───────────────             may I commit? (app/workers_turns.py)
+           ── {"turn": 5} ───────────────────▶
+           ◀── {"end_turn": 5} ────────────────
            ◀── {"ask_metrics": 7} ─────────────             what does everybody count?
            ── {"tell_metrics": 3} ────────────▶             what do you count?
            ◀── {"metrics": "...", "for": 3} ───
@@ -19,7 +22,7 @@ import itertools
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +33,8 @@ from app.telemetry import Labels
 from app.workers_handing import Handed
 from storage.archive.siblings import Board
 
+PATIENCE_SECONDS = 3.0
+"""How long a worker waits for its turn to commit."""
 LONGEST_LINE = 16 << 20
 """Bytes of one message."""
 METRICS_SECONDS = 1.0
@@ -88,12 +93,13 @@ class Worker:
         for file in seat.files:
             os.set_inheritable(file, False)
         self.handed = Handed(socket.socket(fileno=seat.connections))
-        self.board = Board(seat.board, seat.number - 1)
+        self._board = Board(seat.board, seat.number - 1)
         self._control = socket.socket(fileno=seat.control)
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
         self._text: Callable[[], str] = str
         self._asked: dict[int, asyncio.Future[str]] = {}
+        self._turns: dict[int, asyncio.Future[None]] = {}
         self._numbers = itertools.count(1)
         self._retire: Callable[[], None] = lambda: None
         self._orphaned: Callable[[], None] = lambda: None
@@ -117,6 +123,30 @@ class Worker:
     def labels(self) -> Labels:
         """By which the worker's metrics are told from the others'."""
         return (("worker", str(self.seat.number)),)
+
+    def tell(self, revision: int) -> None:
+        """See `storage.archive.siblings.Siblings`."""
+        self._board.tell(revision)
+
+    @property
+    def latest(self) -> int:
+        """See `storage.archive.siblings.Siblings`."""
+        return self._board.latest
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """See `storage.archive.siblings.Siblings`."""
+        number = next(self._numbers)
+        turn = self._turns[number] = asyncio.get_running_loop().create_future()
+        self._tell({"want_turn": number})
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await turn
+            yield
+        finally:
+            del self._turns[number]
+            self._tell({"end_turn": number})
 
     async def metrics_of_all(self, text: Callable[[], str]) -> str:
         """The metrics of the parent and all workers; of this one alone, which `text` gives, if nobody answers."""
@@ -153,6 +183,8 @@ class Worker:
                 said = json.loads(line)
                 if said.get("retire"):
                     self._retire()
+                if (turn := self._turns.get(said.get("turn"))) and not turn.done():
+                    turn.set_result(None)
                 if number := said.get("tell_metrics"):
                     self._tell({"metrics": self._text(), "for": number})
                 if "all_metrics" in said and (asked := self._asked.get(said["for"])) and not asked.done():

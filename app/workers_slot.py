@@ -14,6 +14,7 @@ from typing import Any
 
 from app.workers_handing import Post, Spreader, channel
 from app.workers_seat import LONGEST_LINE, METRICS_SECONDS, Seat
+from app.workers_turns import Turns
 
 RETIRE_SECONDS = 60.0
 """How long a worker that is restarted may take over what its clients have asked."""
@@ -32,6 +33,7 @@ class Office:
     workers: int
     board: int
     """Open file of the memory that they share."""
+    turns: Turns
     metrics: Callable[[], Awaitable[str]]
     """What all of them count."""
 
@@ -79,6 +81,7 @@ class Slot:
             self.ready.clear()
             self._ended.set()
             office.spreader.remove(self._post)
+            office.turns.forget(self._post)
             self._post.close()
             self._control.close()
 
@@ -91,6 +94,10 @@ class Slot:
                     self.new = bool(said.get("new"))
                     self.ready.set()
                     self._office.spreader.add(post)
+                if number := said.get("want_turn"):
+                    self._office.turns.ask(post, number, lambda number: self._tell({"turn": number}))
+                if number := said.get("end_turn"):
+                    self._office.turns.end(post, number)
                 if number := said.get("ask_metrics"):
                     self._answering.add(task := asyncio.create_task(self._answer_metrics(number)))
                     task.add_done_callback(self._answering.discard)

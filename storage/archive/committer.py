@@ -106,9 +106,11 @@ class Committer:
             while True:
                 await self._arrived.wait()
                 self._arrived.clear()
-                while batch := self._next_batch():
+                while self._waiting:
                     await self._let_the_catalog_follow()
-                    async with self._lock:
+                    async with self._siblings.turn(), self._lock:
+                        # what came while siblings had their turns goes with it
+                        batch = self._next_batch()
                         await self._commit_or_fail(batch)
         finally:
             _fail(batch, Unavailable(_CLOSING))
@@ -198,6 +200,7 @@ class Committer:
     async def _commit_or_fail(self, batch: list[Work]) -> None:
         try:
             await self._settle_unknown()
+            await self._follow_siblings()
             await self._commit(batch)
         except asyncio.CancelledError:
             _fail(batch, Unavailable(_CLOSING))

@@ -14,6 +14,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 CELLS = 64
@@ -33,11 +34,18 @@ class Siblings(Protocol):
     def latest(self) -> int:
         """The last entry that any of them has applied, 0 if there are none."""
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait until none of the others commits, or long enough; they wait until it is left, or long enough."""
+
 
 class Alone:
     """A node without siblings."""
 
     latest = 0
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """At once."""
+        return contextlib.nullcontext()
 
     def tell(self, revision: int) -> None:
         """Nobody hears it."""
