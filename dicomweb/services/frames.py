@@ -19,6 +19,7 @@ from dicomweb.services.frame_conversion import FrameConverter
 from dicomweb.services.frame_reading import read_frames
 from dicomweb.services.handler import Handler
 from dicomweb.services.limits import Limits
+from dicomweb.services.streams import closing_stream
 from dicomweb.wire.byte_ranges import asked_span, content_range
 from dicomweb.wire.conditional import etag
 from dicomweb.wire.exchange import Answer, Request, WebError
@@ -158,10 +159,11 @@ async def _multipart(frames: AsyncIterator[bytes], chosen: Representation, tag: 
 async def _streamed(
     pieces: list[bytes], frames: AsyncIterator[bytes], head: bytes, tail: bytes
 ) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-    pieces.clear()
-    async for frame in frames:
-        yield head
-        yield frame
+    async with closing_stream(frames) as stream:
+        for piece in pieces:
+            yield piece
+        pieces.clear()
+        async for frame in stream:
+            yield head
+            yield frame
     yield tail

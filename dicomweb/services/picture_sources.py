@@ -96,14 +96,16 @@ async def bulk_values(
 
 
 async def beginning_of(archive: Archive, instance: Instance, uri: str, most: int | None) -> bytes | None:
-    """The first bytes of a bulk value as stored, all of it without `most`; None if it is not there."""
+    """The first bytes of a bulk value as stored, all of it without `most`; None if it is not there, or too large
+    to be had whole. However many are wanted, it is no more than LARGEST_VALUE."""
     path = tuple(uri.split("/"))
     try:
         sizes = {each: length for each, _, length in await archive.bulk_paths(instance)}
         length = sizes[path]
         if most is None and length > LARGEST_VALUE:
             return None
-        span = None if most is None or most >= length else ByteRange(0, most)
+        most = min(length, LARGEST_VALUE, length if most is None else most)
+        span = None if most == length else ByteRange(0, most)
         return b"".join([chunk async for chunk in archive.bulk(instance, path, span)])
     except (KeyError, NoSuchBulkData):
         return None

@@ -15,7 +15,7 @@ from dicomweb.ports import Archive
 from dicomweb.services.conditional import caching, not_modified, single_part
 from dicomweb.services.drawing import Order
 from dicomweb.services.sights import PICTURES, Sight
-from dicomweb.services.streams import begun
+from dicomweb.services.streams import begun, closing_stream
 from dicomweb.services.studio import Studio
 from dicomweb.wire.byte_ranges import asked_span, content_range
 from dicomweb.wire.conditional import etag
@@ -117,16 +117,17 @@ async def _parts(
     studio: Studio, orders: AsyncIterator[tuple[Order, Sight]], boundary: str
 ) -> AsyncIterator[bytes]:
     first = True
-    async for order, sight in orders:
-        passage = await studio.passage(order, sight)
-        head = part_head(boundary, order.content_type, first=first)
-        first = False
-        if passage is None:
-            yield head + await _drawn(studio, order, sight)
-            continue
-        yield head
-        async for chunk in passage.read(None):
-            yield chunk
+    async with closing_stream(orders) as stream:
+        async for order, sight in stream:
+            passage = await studio.passage(order, sight)
+            head = part_head(boundary, order.content_type, first=first)
+            first = False
+            if passage is None:
+                yield head + await _drawn(studio, order, sight)
+                continue
+            yield head
+            async for chunk in passage.read(None):
+                yield chunk
     yield closing(boundary)
 
 

@@ -10,6 +10,7 @@ shown only where there is nothing else. A label of a slide, which may bear a nam
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -30,32 +31,39 @@ _FLAVOURS = ("THUMBNAIL", "VOLUME", "OVERVIEW", "LABEL")
 _REMEMBERED = 5_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What was chosen, and when."""
+
+    moment: int
+    """Revision of the archive. While that is the same nothing has to be looked up."""
+    revision: int
+    """Revision of the scope: while that is the same the choice holds, whatever else is stored."""
+    instance: Instance
+
+
 class Representatives:
     """Chooses, and remembers what it chose until something changes."""
 
     def __init__(self, archive: Archive, sights: Sights) -> None:
         self._archive = archive
         self._sights = sights
-        self._chosen: dict[Scope, tuple[int, Instance]] = {}
+        self._chosen: dict[Scope, _Choice] = {}
 
     async def of(self, scope: Scope) -> Instance:
         """The instance that stands for the scope. Raises NotStored, Gone."""
-        moment = await self._moment(scope)
+        # Read before the scope's own: it may be older than what comes with it, never newer.
+        moment = self._archive.revision
         known = self._chosen.get(scope)
-        if known is not None and known[0] == moment:
-            return known[1]
-        chosen = await self._choose(scope)
-        if len(self._chosen) >= _REMEMBERED:
-            self._chosen.clear()
-        self._chosen[scope] = (moment, chosen)
-        return chosen
-
-    async def _moment(self, scope: Scope) -> int:
-        """A number that changes when the scope does: of a series its own; of a study the archive's, since
-        its own has to be looked up in the database."""
-        if scope.series is None:
-            return self._archive.revision
-        return await self._archive.series_revision(scope)
+        if known is not None and known.moment == moment:
+            return known.instance
+        revision = await self._archive.series_revision(scope)
+        if known is None or known.revision != revision:
+            if len(self._chosen) >= _REMEMBERED:
+                self._chosen.clear()
+            known = _Choice(moment, revision, await self._choose(scope))
+        self._chosen[scope] = replace(known, moment=moment)
+        return known.instance
 
     async def _choose(self, scope: Scope) -> Instance:
         instances = await self._archive.find_instances(scope)

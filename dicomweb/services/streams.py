@@ -22,11 +22,15 @@ async def begun(stream: AsyncIterator[bytes], *, chunks: int) -> AsyncIterator[b
 
 
 async def chain(items: Iterable[Item], rest: AsyncIterator[Item] | None = None) -> AsyncIterator[Item]:
-    """The items, then what the stream gives."""
-    for item in items:
-        yield item
-    if rest is not None:
-        async for item in rest:
+    """The items, then what the stream gives; left early, the stream is closed."""
+    if rest is None:
+        for item in items:
+            yield item
+        return
+    async with closing_stream(rest) as stream:
+        for item in items:
+            yield item
+        async for item in stream:
             yield item
 
 

@@ -35,6 +35,8 @@ from dicomweb.pixels.objects.volumes import check_size, readable_frame
 
 _LEGEND_FROM = 192
 """Pixels of width below which a legend would hide the picture."""
+_LARGEST_NUMBER = 0xFFFF
+"""Segment numbers are 16 bits (PS3.3 C.8.20.2); what says otherwise must not decide on the size of a table."""
 _SMALLEST = 256
 """Pixels: pictures of the whole object are enlarged by whole numbers up to about this."""
 
@@ -83,7 +85,7 @@ def segments_of(header: JsonAttributes) -> list[Segment]:
     for place, one in enumerate(items(header, "00620002")):
         number = integer(one, "00620004", place + 1)
         colour = from_cielab(numbers(one, "0062000D")) or palette_colour(number - 1)
-        if number > 0:
+        if 0 < number <= _LARGEST_NUMBER:
             found.append(Segment(number, text(one, "00620005", f"segment {number}"), colour))
     return found
 

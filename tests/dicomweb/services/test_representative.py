@@ -88,6 +88,17 @@ async def test_what_was_chosen_is_remembered_until_something_changes() -> None:
         assert (await choose.of(scope)).key.instance == uid("ct-5")
 
 
+async def test_what_is_stored_elsewhere_leaves_a_choice_as_it_is() -> None:
+    """While one study comes in, thumbnails of all the others cost no more than before."""
+    archive = MemoryArchive(stack("ct", 1))
+    choose = chooser(archive)
+    chosen = await choose.of(STUDY)
+    for n in range(3):
+        archive.put(ct_slice(study="other", series="other", instance=f"other-{n}"))
+        assert await choose.of(STUDY) is chosen
+    assert archive.calls["find_instances"] == 1
+
+
 async def test_a_replaced_image_is_chosen_in_its_new_version() -> None:
     archive = MemoryArchive(stack("ct", 1, 1))
     choose = chooser(archive)

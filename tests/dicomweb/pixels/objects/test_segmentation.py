@@ -169,3 +169,12 @@ def test_very_many_frames_are_not_all_decoded_for_one_picture() -> None:
     one.show()
 
     assert len(one.asked) < 10
+
+
+def test_a_segment_number_beyond_16_bits_takes_no_memory() -> None:
+    one = seg(np.stack([square()]), bits=1, SegmentationType="BINARY", SegmentSequence=[described(1, "A", RED)])
+    one.header["00620002"]["Value"].append({"00620004": {"vr": "UL", "Value": [4_000_000_000]}})
+
+    picture = one.picture(frame=1)
+
+    assert np.abs(picture[0, 0].astype(int) - (255, 0, 0)).max() <= 2
