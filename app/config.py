@@ -195,7 +195,7 @@ class Settings:
     scrub_days: float = setting(
         0.0, "read every object again after so many days, to see that it is what was stored; 0: never", unit="days"
     )
-    scrub_rate: float = setting(20.0, "how fast that is done; 0: as fast as it goes", unit="MB/s")
+    scrub_rate: float = setting(20.0, "how fast that is done, in MB a second; 0: as fast as it goes")
     s3: S3Settings = field(default_factory=S3Settings, metadata={"help": "The bucket"})
     auth: AuthSettings = field(default_factory=AuthSettings, metadata={"help": "Users and tokens"})
     web: WebSettings = field(default_factory=WebSettings, metadata={"help": "Browsers and proxies"})
