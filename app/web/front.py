@@ -112,7 +112,7 @@ class Front:
             abort(request.transport)
             response = web.Response(status=GONE)
         except Broken as broken:
-            _LOG.error("request %s (%s) broke off", call.id, call.operation, exc_info=broken.__cause__)
+            _log_broken(call, broken.__cause__)
             status, response = ABORTED, broken.response
         finally:
             self.stalls.end(watch)
@@ -254,3 +254,12 @@ class Front:
                     scope=scope,
                 )
             )
+
+
+def _log_broken(call: Call, cause: BaseException | None) -> None:
+    """A frame in the middle that cannot be decoded is the object's fault, and no error of ours."""
+    told = answer_error(cause) if isinstance(cause, Exception) else None
+    if told is None or told.status == 500:
+        _LOG.error("request %s (%s) broke off", call.id, call.operation, exc_info=cause)
+    else:
+        _LOG.warning("request %s (%s) broke off: %s", call.id, call.operation, told.message)

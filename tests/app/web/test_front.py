@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientError, ClientPayloadError, web
 
 from app.access import AccessLog
+from dicomweb.model.pixel_errors import Undecodable
 from dicomweb.ports import Damaged, Gone, NotStored, Unavailable
 from dicomweb.wire.exchange import Answer, Request, WebError
 from tests.app.serving import Served, serving
@@ -223,6 +224,25 @@ async def test_a_stream_that_fails_midway_never_ends_cleanly(length: int | None)
         assert b"0\r\n\r\n" not in raw
         async with server.client.get(server.url + "/health/live") as answer:
             assert answer.status == 200
+
+
+@pytest.mark.parametrize(("error", "level"), [(Undecodable("frame 3"), "WARNING"), (RuntimeError(), "ERROR")])
+async def test_only_faults_of_ours_are_told_as_errors_when_a_stream_fails_midway(
+    error: Exception, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"first"
+        raise error
+
+    async def failing(request: Request, variables: Mapping[str, str]) -> Answer:
+        return Answer(200, (), stream())
+
+    async with serving({"search_studies": failing}) as server:
+        with pytest.raises((ClientPayloadError, ClientError, ConnectionError)):
+            async with server.client.get(server.url + STUDIES) as answer:
+                await answer.read()
+    broken = [record for record in caplog.records if "broke off" in record.getMessage()]
+    assert [(record.levelname, bool(record.exc_info)) for record in broken] == [(level, level == "ERROR")]
 
 
 async def test_a_stream_shorter_than_promised_never_ends_cleanly() -> None:
