@@ -59,7 +59,13 @@ class Look:
 
 def read_look(query: Sequence[tuple[str, str]], limits: PictureLimits, *, thumbnail: bool = False) -> Look:
     """How a rendered resource is asked for; a thumbnail is small unless it has a viewport. Raises WebError 400."""
-    return _read(tuple(query), limits, thumbnail)
+    return _read(known_ones(query, _NAMES), limits, thumbnail)
+
+
+def known_ones(query: Sequence[tuple[str, str]], names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """The parameters that mean something, their names in lower case as careless clients do not write them: what is
+    unknown is passed over, and must not fill the memory of what has been read."""
+    return tuple((key, value) for name, value in query if (key := name.lower()) in names)
 
 
 @lru_cache(maxsize=512)
@@ -109,12 +115,10 @@ def as_thumbnail(look: Look, limits: PictureLimits) -> Look:
 
 
 def _by_name(query: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Values by name, in lower case as careless clients write them; names that mean nothing here are passed over.
-    Raises WebError 400 for two values of one."""
+    """Values by name. Raises WebError 400 for two values of one."""
     named: dict[str, str] = {}
     for name, value in query:
-        key = name.lower()
-        if key in _NAMES and named.setdefault(key, value) != value:
+        if named.setdefault(name, value) != value:
             raise WebError(400, f"{name} stands in the query twice, with two values")
     return named
 

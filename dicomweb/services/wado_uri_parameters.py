@@ -17,6 +17,7 @@ from dicomweb.services.picture_limits import PictureLimits
 from dicomweb.services.rendered_parameters import (
     Look,
     check_viewport,
+    known_ones,
     read_charset,
     read_number,
     read_quality,
@@ -63,7 +64,7 @@ class WadoQuery:
 
 def read_wado(query: Sequence[tuple[str, str]], limits: PictureLimits) -> WadoQuery:
     """What is asked for. Raises WebError 400, IllegalUid."""
-    return _read(tuple(query), limits)
+    return _read(known_ones(query, _NAMES), limits)
 
 
 @lru_cache(maxsize=512)
@@ -95,10 +96,9 @@ def _read(query: tuple[tuple[str, str], ...], limits: PictureLimits) -> WadoQuer
 def _by_name(query: Sequence[tuple[str, str]]) -> dict[str, str]:
     named: dict[str, str] = {}
     for name, value in query:
-        key = name.lower()
-        if key == "contenttype" and named.get(key):
-            named[key] += "," + value
-        elif key in _NAMES and named.setdefault(key, value) != value:
+        if name == "contenttype" and named.get(name):
+            named[name] += "," + value
+        elif named.setdefault(name, value) != value:
             raise WebError(400, f"{name} stands in the query twice, with two values")
     return named
 
