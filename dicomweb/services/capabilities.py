@@ -6,12 +6,13 @@ As WADL, which the standard asks for, or as JSON with the same content; as WADL 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
+from dicomweb.services.as_of import PARAMETER, has_past
 from dicomweb.services.conditional import CACHE_CONTROL
 from dicomweb.services.handler import Handler
 from dicomweb.services.sights import PICTURES, VIDEO
@@ -134,7 +135,8 @@ class Capabilities:
 
 def abilities_of(route: Route) -> _Abilities:
     """What the operation of the route takes and gives."""
-    return _BY_PREFIX[route.operation.partition("_")[0]]
+    able = _BY_PREFIX[route.operation.partition("_")[0]]
+    return replace(able, parameters=(*able.parameters, PARAMETER)) if has_past(route) else able
 
 
 def describe_json(root: str) -> bytes:

@@ -45,7 +45,7 @@ QUERIES = [
     Query(Level.INSTANCE),
     Query(Level.INSTANCE, (Match(STUDY, "UI", OneOf(("1.1",)), "x"),), include_all=True),
     Query(Level.INSTANCE, (Match(NAME, "PN", NameWords(("n0",)), "x"),), limit=2, offset=1),
-    Query(Level.INSTANCE, (Match(PROTOCOL, "LO", Wildcard("P*"), "x"), Match(SOP, "UI", OneOf(("1.1.1.1",)), "x"))),
+    Query(Level.INSTANCE, (Match(SOP, "UI", OneOf(("1.1.1.1",)), ""), Match(PROTOCOL, "LO", Wildcard("P*"), "x"))),
 ]  # fmt: skip
 """By column, by header, of one study, sorted, in pages, told in part and whole."""
 
@@ -65,11 +65,12 @@ class Telling(Script):
         event = super()._event(step)
         if event is None or event.stored is None:
             return event
+        columns: dict[str, Any] = dict(event.stored.columns)
         version = stored(
             event.stored.key,
             event.stored.version.partition("~")[2],
             more={"00181030": element("LO", f"P{step.pick % 3}")},
-            **event.stored.columns,
+            **columns,
         )
         return replace(event, stored=version)
 
