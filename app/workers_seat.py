@@ -93,7 +93,7 @@ class Worker:
         for file in seat.files:
             os.set_inheritable(file, False)
         self.handed = Handed(socket.socket(fileno=seat.connections))
-        self._board = Board(seat.board, seat.number - 1)
+        self._board = Board(seat.board, seat.number - 1, nodes=seat.of)
         self._control = socket.socket(fileno=seat.control)
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None

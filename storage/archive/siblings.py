@@ -69,11 +69,12 @@ def shared_memory() -> Iterator[int]:
 class Board:
     """The board as one node sees it."""
 
-    def __init__(self, file: int, cell: int) -> None:
-        """`file` as `shared_memory` gives it; `cell` is this node's own, from 0."""
+    def __init__(self, file: int, cell: int, *, nodes: int) -> None:
+        """`file` as `shared_memory` gives it; `cell` is this node's own, from 0; so many `nodes` have one."""
         self._words = memoryview(mmap.mmap(file, _BYTES)).cast("Q")
-        self._mine = cell * _CELL_BYTES // 8
-        self._cells = range(0, _BYTES // 8, _CELL_BYTES // 8)
+        step = _CELL_BYTES // self._words.itemsize
+        self._mine = cell * step
+        self._cells = range(0, nodes * step, step)
 
     def tell(self, revision: int) -> None:
         """Say up to which entry this node has applied the log."""
