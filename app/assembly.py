@@ -183,6 +183,7 @@ def archive_settings(settings: Settings) -> ArchiveSettings:
             extra_columns=extra_columns(settings),
         ),
         conversion_bytes=settings.pixels.intake_bytes,
+        name_uids=settings.log.uids,
         budget_bytes=cache.intake_bytes,
         frame_index_bytes=cache.frame_index_bytes,
         inflated_bytes=cache.inflated_bytes,
@@ -234,7 +235,7 @@ def service_handlers(
         History(archive, archive),
         Capabilities(),
     )
-    past = AsOf(archive, archive.epoch, then)
+    past = AsOf(archive, archive, then)
     return {**past.around({**now, **_by_operation(others)}), **past.handlers()}
 
 

@@ -148,7 +148,9 @@ class LogSettings:
     level: str = setting("info", "least severe message written", choices=("debug", "info", "warning", "error"))
     format: str = setting("text", "one line a message, or one JSON object", choices=("text", "json"))
     access: bool = setting(True, "write a line for every request, without patient data")
-    uids: bool = setting(False, "name study, series and instance UIDs in the request lines")
+    uids: bool = setting(
+        False, "name study, series and instance UIDs in the lines of requests and in messages about an instance"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.media import Candidate, CannotRead, Finding, PassedOver, Unusable, find_candidates, read_chunks
 from app.resume import Done
-from dicomweb.model.outcome import Outcome, Receipt
+from dicomweb.model.outcome import AsItCame, Outcome, Receipt, Unconverted
 from dicomweb.ports import Archive, Gone, NotStored
 
 _BATCH_FILES = 100
 _BATCH_BYTES = 32 << 20
 _BATCHES_AT_ONCE = 3
 _FOUND_AHEAD = 500
+_REASONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,10 @@ class Report:
     """Bytes of the converted ones as they came."""
     bytes_after: int = 0
     """Bytes of the converted ones as they are stored."""
+    as_they_came: Counter[Unconverted] = field(default_factory=Counter)
+    """Instances among them of which another transfer syntax was wanted and that were not converted, by reason."""
+    why: Counter[str] = field(default_factory=Counter)
+    """More of that in words: instances by reason, `_REASONS` of them at most."""
     replaced: list[str] = field(default_factory=list)
     """Files with other bytes for a known instance, current now."""
     kept: list[str] = field(default_factory=list)
@@ -162,8 +168,17 @@ class Ingest:
             self.report.converted += 1
             self.report.bytes_before += receipt.original_size
             self.report.bytes_after += receipt.size
+        if receipt.as_it_came is not None:
+            self._note_unconverted(receipt.as_it_came)
         if receipt.warnings:
             self.report.warned.append(Refused(candidate.name, "; ".join(receipt.warnings)))
+
+    def _note_unconverted(self, left: AsItCame) -> None:
+        report = self.report
+        report.as_they_came[left.reason] += 1
+        if left.why:
+            known = left.why in report.why or len(report.why) < _REASONS
+            report.why[left.why if known else "for other reasons"] += 1
 
 
 async def _found(paths: Iterable[Path], zip_ratio: int) -> AsyncIterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.telemetry import Sample
+from dicomweb.model.outcome import Unconverted
 from storage.archive.archive import LakeArchive
 from storage.archive.conversion import ConversionCounts
 from storage.derived.cache import TieredCache
@@ -49,14 +50,13 @@ def derived_samples(cache: TieredCache) -> Iterable[Sample]:
 
 
 def conversion_samples(counts: ConversionCounts | None) -> Iterable[Sample]:
-    """What became of instances wanted in another transfer syntax, and the bytes of the converted ones."""
+    """What became of instances wanted in another transfer syntax: converted, or stored as they came by the reason;
+    and the bytes of the converted ones."""
     if counts is None:
         return
     results = {
         "converted": counts.converted,
-        "kept_large": counts.kept_large,
-        "kept_lossless": counts.kept_lossless,
-        "failed": counts.failed,
+        **{str(reason): counts.as_they_came.get(reason, 0) for reason in Unconverted},
     }
     for result, number in results.items():
         help = "New instances wanted in another transfer syntax, by what became of them"

@@ -15,7 +15,7 @@ from typing import Protocol, Self, TypeVar
 from dicomweb.model.history import HistoryPage
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
-from dicomweb.model.outcome import Receipt, Removal
+from dicomweb.model.outcome import AsItCame, Receipt, Removal
 from dicomweb.model.query import Found, JsonAttributes, Query, QueryTooBroad
 from dicomweb.model.ranges import ByteRange
 
@@ -235,8 +235,11 @@ class IntakeTranscoder(Protocol):
     def wanted(self, header: JsonAttributes, transfer_syntax: str) -> str:
         """The transfer syntax in which an instance with this header is to be stored; empty to keep it as it is."""
 
-    async def transcode(self, data: bytes, header: JsonAttributes, wanted: str) -> Transcoded | None:
-        """The instance (a whole DICOM file) in the wanted syntax, proved to hold the same pixels.
+    def spared(self, header: JsonAttributes, transfer_syntax: str) -> AsItCame | None:
+        """Why an instance that the policy has a transfer syntax for is not `wanted` in it; None for all others."""
 
-        None if it cannot be had without loss: then it is stored as it came. Computes off the event loop.
+    async def transcode(self, data: bytes, header: JsonAttributes, wanted: str) -> Transcoded | AsItCame:
+        """The instance (a whole DICOM file) in the wanted syntax, proved to hold the same pixels, and smaller.
+
+        Otherwise why it cannot be had so: it is then stored as it came. Computes off the event loop.
         """

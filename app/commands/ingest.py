@@ -115,6 +115,8 @@ def _print(report: Report, progress: Progress) -> None:
         before, after = readable_bytes(report.bytes_before), readable_bytes(report.bytes_after)
         percent = f"{100 * saved / report.bytes_before:.0f} %"
         print(f"converted      {report.converted} (intake_transcoding: {before} became {after}, {percent} saved)")
+    if report.as_they_came:
+        _print_unconverted(report)
     if report.dicomdirs:
         print(f"DICOMDIR       {len(report.dicomdirs)} (what they list is found by itself)")
     print(f"not DICOM      {len(report.passed_over)}")
@@ -123,6 +125,22 @@ def _print(report: Report, progress: Progress) -> None:
     if report.warned:
         print(f"stored, but odd  {len(report.warned)}; --report FILE says how")
     print(f"read {readable_bytes(report.bytes_read)} in {progress.seconds:.1f} s")
+
+
+def _print_unconverted(report: Report) -> None:
+    from dicomweb.model.outcome import Unconverted
+
+    words = {
+        Unconverted.AS_WANTED: "already so",
+        Unconverted.LOSSY: "compressed with loss",
+        Unconverted.NOT_SMALLER: "not smaller",
+        Unconverted.NOT_HELD: "cannot be held",
+        Unconverted.TOO_LARGE: "too large",
+        Unconverted.FAILED: "failed",
+    }
+    reasons = ", ".join(f"{number} {words[reason]}" for reason, number in report.as_they_came.most_common())
+    print(f"as they came   {report.as_they_came.total()} (intake_transcoding: {reasons})")
+    _name([f"{number}: {why}" for why, number in report.why.most_common()])
 
 
 def _name(lines: Sequence[str]) -> None:
@@ -144,6 +162,8 @@ def _told(report: Report) -> dict[str, object]:
         "converted": report.converted,
         "converted_bytes_before": report.bytes_before,
         "converted_bytes_after": report.bytes_after,
+        "not_converted": {str(reason): number for reason, number in report.as_they_came.most_common()},
+        "not_converted_because": dict(report.why.most_common()),
         "refused": [asdict(one) for one in report.refused],
         "odd": [asdict(one) for one in report.warned],
     }

@@ -130,6 +130,14 @@ async def native(
         yield tail + b"\0" * missing
 
 
+def native_value(frames: Sequence[bytes], *, bits_per_frame: int, vr: str) -> bytes:
+    """The whole native element of little endian frames that are all at hand. Raises TooLong."""
+    joiner = _BitJoiner(bits_per_frame)
+    value = b"".join([*(joiner.join(frame) for frame in frames), joiner.rest()])
+    length = native_length(len(frames), bits_per_frame)
+    return element_header(PIXEL_DATA, vr, length) + value + b"\0" * (length - len(value))
+
+
 class _BitJoiner:
     """Puts rows of bits together, least significant first, holding back what does not fill a byte."""
 

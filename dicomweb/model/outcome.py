@@ -23,6 +23,32 @@ class Outcome(StrEnum):
     """Nothing was stored; `failure` says why."""
 
 
+class Unconverted(StrEnum):
+    """Why an instance of which another transfer syntax was wanted is stored as it came."""
+
+    AS_WANTED = "as_wanted"
+    """It came in that transfer syntax, or one that is as good."""
+    LOSSY = "lossy"
+    """It came compressed with loss."""
+    NOT_SMALLER = "not_smaller"
+    """Converted it would take as many bytes or more."""
+    NOT_HELD = "not_held"
+    """The transfer syntax cannot hold it, or not so that all of it could be had again."""
+    TOO_LARGE = "too_large"
+    """It is larger than what is converted."""
+    FAILED = "failed"
+    """The conversion went wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsItCame:
+    """An instance that was not converted."""
+
+    reason: Unconverted
+    why: str = ""
+    """More of it in words, the same for all that are alike. No patient data, no UIDs."""
+
+
 class Reason:
     """Failure reasons of the Store transaction (PS3.18 Table I.2-2, PS3.4 B.2.3)."""
 
@@ -62,6 +88,8 @@ class Receipt:
     """Bytes of the object that was stored; 0 if nothing was."""
     original_size: int = 0
     """Bytes of the file that came, if it was stored in another transfer syntax; 0 otherwise."""
+    as_it_came: AsItCame | None = None
+    """Why it was stored as it came, if another transfer syntax was wanted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@
 
 What is stored afterwards is all that is left, so whatever could not be had again is not converted: frames that
 decode to other samples than before, values that are longer or shorter than their frames, colour with halved
-resolution, packed bits, floats, what is signed. Where nothing but the pixel data changes, the bytes around them
-are copied, and uncompressing gives the data set that came, byte by byte.
+resolution, samples packed by 12 bits, floats, what is signed. Where nothing but the pixel data changes, the bytes
+around them are copied, and uncompressing gives the data set that came, byte by byte.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from dicomweb.encoding.changes import encoded_changes
 from dicomweb.encoding.charset import character_set
-from dicomweb.encoding.encapsulate import PIXEL_DATA, TooLong, encapsulated_value, native_length
+from dicomweb.encoding.encapsulate import TooLong, encapsulated_value, native_value
 from dicomweb.encoding.frame_index import frame_index
 from dicomweb.encoding.head import Fragments, Head, HeadLimits, Unreadable
 from dicomweb.encoding.image import PIXEL_DATA as PIXEL_KEY
@@ -36,6 +36,7 @@ from dicomweb.model.ranges import ByteRange
 from dicomweb.pixels.decode import decode_frame
 from dicomweb.pixels.relabel import relabelled
 from dicomweb.pixels.transcode import Conversion, convert_frame, plan_conversion
+from dicomweb.services.conversions import native_frame_bits
 from dicomweb.wire.transfer_syntaxes import transfer_syntax as named
 
 _SIGNATURES = "FFFAFFFA"
@@ -49,6 +50,10 @@ _TABLES = frozenset(("7FE00001", "7FE00002", "7FE00003"))
 
 class NotConvertible(Exception):
     """The instance cannot be had in that transfer syntax without loss; the text says why, without patient data."""
+
+    def __init__(self, why: str, *, too_large: bool = False) -> None:
+        super().__init__(why)
+        self.too_large = too_large
 
 
 def converted_whole(data: bytes, target: str, limits: HeadLimits, *, most_bytes: int) -> bytes:
@@ -69,11 +74,11 @@ def _converted_whole(data: bytes, target: str, head: Head, most_bytes: int) -> b
         raise NotConvertible("no integer pixel data")
     if _SIGNATURES in head.data_set:
         raise NotConvertible("the data set is signed")
-    if image.bits_allocated % 8 or image.photometric_interpretation in _HALVED:
-        raise NotConvertible("packed bits or colour of halved resolution")
+    if (image.bits_allocated % 8 and image.bits_allocated != 1) or image.photometric_interpretation in _HALVED:
+        raise NotConvertible("packed samples of several bits, or colour of halved resolution")
     samples = image.rows * image.columns * image.samples_per_pixel * image.frames
     if samples * image.bits_allocated // 8 > most_bytes:
-        raise NotConvertible("uncompressed it is too large")
+        raise NotConvertible("uncompressed it is too large", too_large=True)
     conversion = plan_conversion(image, head.pixel.vr, source, target)
     if not conversion.lossless:
         raise NotConvertible("the transfer syntax loses something")
@@ -100,12 +105,20 @@ def _frames(data: bytes, head: Head, image: ImageSpec) -> Iterator[bytes]:
     if isinstance(index.layout, NativeFrames) and not _fills(index, head.pixel.length):
         raise NotConvertible("the pixel data are longer than their frames")
     for number in range(1, index.count + 1):
-        yield b"".join(data[span.start : span.end] for span in index.ranges(number))
+        frame = b"".join(data[span.start : span.end] for span in index.ranges(number))
+        yield _from_first_bit(frame, index.bit_offset(number), index.frame_bits(number))
+
+
+def _from_first_bit(frame: bytes, offset: int, bits: int) -> bytes:
+    """A frame that may begin and end inside a byte (PS3.5 8.1.1) as bytes of its own; bits of others are zero."""
+    if not offset and bits == 8 * len(frame):
+        return frame
+    return (int.from_bytes(frame, "little") >> offset & ((1 << bits) - 1)).to_bytes(-(-bits // 8), "little")
 
 
 def _fills(index: FrameIndex, length: int) -> bool:
     """Whether native frames are the whole value, but for the byte that makes its length even (PS3.5 8.1.1)."""
-    octets = index.count * index.frame_bits(1) // 8
+    octets = -(-index.count * index.frame_bits(1) // 8)
     return length in (octets, octets + octets % 2)
 
 
@@ -127,9 +140,7 @@ def _pixel_data(frames: list[bytes], conversion: Conversion) -> bytes:
     """The pixel data element, tables before it included. Raises TooLong."""
     if named(conversion.target).encapsulated:
         return encapsulated_value(frames)
-    value = b"".join(frames)
-    length = native_length(len(frames), 8 * len(frames[0]))
-    return element_header(PIXEL_DATA, conversion.pixel_vr, length) + value + b"\0" * (length - len(value))
+    return native_value(frames, bits_per_frame=native_frame_bits(conversion.spec), vr=conversion.pixel_vr)
 
 
 def _file(

@@ -1,7 +1,7 @@
 """Instances on their way in that are stored in another transfer syntax than they came in.
 
     as it came ─▶ wanted? ─▶ transcode ─▶ looked through again ─▶ same but for its pixels? ─▶ stored
-                    └ no ────── None ─────────── unreadable ─────────────── no ─────────────▶ stored as it came
+                    └ no ───── AsItCame ──────── unreadable ─────────────── no ─────────────▶ stored as it came
 
 What to convert, and how, is the business of an `IntakeTranscoder`. Here it is made sure that nothing it does, or
 fails to do, can cost an instance: what is not beyond doubt is stored as it came, and counted.
@@ -13,13 +13,15 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dicomweb.encoding.head import HeadLimits, Unreadable
 from dicomweb.encoding.reader import HeadReader
 from dicomweb.model.instance import Original
+from dicomweb.model.outcome import AsItCame, Unconverted
 from dicomweb.ports import IntakeTranscoder
 from storage.archive.inspect import Inspected
+from storage.archive.judge import Candidate
 from storage.log.events import StoredVersion
 
 _LOG = logging.getLogger(__name__)
@@ -38,19 +40,27 @@ class ConversionCounts:
     """Bytes of those as they came."""
     bytes_after: int = 0
     """Bytes of those as they are stored."""
-    kept_large: int = 0
-    """Kept as they came: too large to be held in memory."""
-    kept_lossless: int = 0
-    """Kept as they came: not to be had without loss."""
-    failed: int = 0
-    """Kept as they came: the conversion went wrong."""
+    as_they_came: dict[Unconverted, int] = field(default_factory=dict)
+    """Stored as they came, by the reason."""
 
-    def count(self, stored: StoredVersion) -> None:
-        """Take note of a version that the log has."""
-        if stored.original is not None:
+    def count(self, candidate: Candidate) -> None:
+        """Take note of an instance whose version the log has."""
+        stored = candidate.stored
+        if candidate.as_it_came is not None:
+            reason = candidate.as_it_came.reason
+            self.as_they_came[reason] = self.as_they_came.get(reason, 0) + 1
+        elif stored.original is not None:
             self.converted += 1
             self.bytes_before += stored.original.size
             self.bytes_after += stored.size
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An instance as it is to be stored instead of as it came."""
+
+    data: bytes
+    version: StoredVersion
 
 
 class Converter:
@@ -63,52 +73,63 @@ class Converter:
         look_through: Callable[[bytes, str], Awaitable[Inspected]],
         limits: HeadLimits,
         most_bytes: int,
+        name_uids: bool = False,
     ) -> None:
-        """`look_through` reads a whole instance that is to be stored under a version, off the event loop."""
+        """`look_through` reads a whole instance that is to be stored under a version, off the event loop;
+        `name_uids`: messages may name instances."""
         self._transcoder = transcoder
         self._look_through = look_through
         self._limits = limits
+        self._name_uids = name_uids
         self.most_bytes = most_bytes
         self.counts = ConversionCounts()
 
-    async def convert(self, data: bytes, came: Inspected) -> tuple[bytes, StoredVersion] | None:
-        """The instance as it is to be stored instead, None if that is as it came."""
+    async def convert(self, data: bytes, came: Inspected) -> Converted | AsItCame | None:
+        """The instance as it is to be stored instead, or why it is not; None if nothing else is wanted."""
         try:
             return await self._convert(data, came)
         except Exception as error:  # whatever it is, the instance is there as it came
-            self.counts.failed += 1
             # without its message, which may hold what stands in the instance
             where = "".join(traceback.format_tb(error.__traceback__))
             _LOG.error(
-                "an instance was not converted, and is stored as it came: %s\n%s", type(error).__name__, where
+                "an instance%s was not converted, and is stored as it came: %s\n%s",
+                *(self._name(came), type(error).__name__, where),
             )
-            return None
+            return AsItCame(Unconverted.FAILED, "the conversion failed; the log says where")
 
-    async def _convert(self, data: bytes, came: Inspected) -> tuple[bytes, StoredVersion] | None:
+    async def _convert(self, data: bytes, came: Inspected) -> Converted | AsItCame | None:
         stored = came.version
         wanted = self._transcoder.wanted(came.data_set, stored.transfer_syntax)
         if not wanted:
-            return None
+            return self._transcoder.spared(came.data_set, stored.transfer_syntax)
         if len(data) > self.most_bytes:
-            self.counts.kept_large += 1
-            return None
+            return AsItCame(Unconverted.TOO_LARGE)
         made = await self._transcoder.transcode(data, came.data_set, wanted)
-        if made is None:
-            self.counts.kept_lossless += 1
-            return None
+        if isinstance(made, AsItCame):
+            return made
         found = await self._look_through(made.data, stored.version)
         if reason := difference(came, found, wanted):
-            self.counts.failed += 1
-            _LOG.error("a converted instance is not the one that came, which is stored instead: %s", reason)
-            return None
+            _LOG.error(
+                "a converted instance%s is not the one that came, which is stored instead: %s",
+                *(self._name(came), reason),
+            )
+            return AsItCame(Unconverted.FAILED, reason)
         original = Original(stored.digest, stored.size, stored.transfer_syntax)
-        return made.data, replace(found.version, original=original)
+        return Converted(made.data, replace(found.version, original=original))
 
-    def pass_over(self, came: Inspected) -> None:
-        """Take note of an instance that was too large to be looked at here."""
+    def passed_over(self, came: Inspected) -> AsItCame | None:
+        """Why an instance that was too large to be looked at here is stored as it came; None if nothing else is
+        wanted."""
         with suppress(Exception):
             if self._transcoder.wanted(came.data_set, came.version.transfer_syntax):
-                self.counts.kept_large += 1
+                return AsItCame(Unconverted.TOO_LARGE)
+            return self._transcoder.spared(came.data_set, came.version.transfer_syntax)
+        return None
+
+    def _name(self, came: Inspected) -> str:
+        """The UIDs of an instance, where messages may tell them."""
+        key = came.version.key
+        return f" ({key.study}/{key.series}/{key.instance})" if self._name_uids else ""
 
     def foresee(self, pieces: Sequence[bytes]) -> bool:
         """Whether an instance that begins with these bytes is wanted in another transfer syntax, as far as can be

@@ -25,7 +25,7 @@ from dicomweb.ports import IntakeTranscoder, Unavailable
 from storage import layout
 from storage.archive.budget import ByteBudget, Share
 from storage.archive.committer import known_states
-from storage.archive.conversion import Converter
+from storage.archive.conversion import Converted, Converter
 from storage.archive.identifiers import fresh_id
 from storage.archive.inspect import Inspected, Unidentified, inspect_whole
 from storage.archive.judge import Candidate, Known, is_duplicate, known_as
@@ -64,6 +64,7 @@ class Intake:
                 look_through=self.look_through,
                 limits=settings.limits,
                 most_bytes=settings.conversion_bytes,
+                name_uids=settings.name_uids,
             )
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
@@ -206,8 +207,12 @@ class WholeInstance:
             candidate.stored = replace(stored, original=_came_as(again, stored))
         elif await self._is_there(candidate):
             return Taken(candidate)
-        elif intake.converter and (converted := await intake.converter.convert(self._data, found)):
-            self._data, candidate.stored = converted
+        elif intake.converter:
+            converted = await intake.converter.convert(self._data, found)
+            if not isinstance(converted, Converted):
+                candidate.as_it_came = converted
+                return await self._write(candidate)
+            self._data, candidate.stored = converted.data, converted.version
             if await self._is_there(candidate):
                 return Taken(candidate)
         return await self._write(candidate)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey
-from dicomweb.model.outcome import Failure, Outcome, Reason
+from dicomweb.model.outcome import AsItCame, Failure, Outcome, Reason
 from storage.archive.settings import Duplicates
 from storage.log.events import StoredVersion
 
@@ -45,6 +45,8 @@ class Candidate:
     """False if it was known as a duplicate when it came, so that no object was written."""
     copy_of: str = ""
     """Key of the stored object whose data set it repeats, if it was not written."""
+    as_it_came: AsItCame | None = None
+    """Why it is stored as it came, if another transfer syntax was wanted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class ArchiveSettings:
     """Bytes of instances being taken in at one time; senders wait beyond."""
     conversion_bytes: int = 64 << 20
     """A larger instance is not held in memory to be converted: it is stored as it comes."""
+    name_uids: bool = False
+    """Whether messages about an instance name its UIDs."""
     commit_rows: int = 400
     """Instances of one submission that are committed together at most; a long one is committed in parts."""
     large_header_bytes: int = 1 << 20

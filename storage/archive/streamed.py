@@ -78,18 +78,16 @@ class StreamedInstance:
                 if refusal := outside(found.version, self._origin.expect):
                     return refusal
                 await upload.complete()
-            if intake.converter:
-                intake.converter.pass_over(found)
             stored = await intake.put_header(found.version, written)
         except StoreFull:
             async for _ in blocks:
                 pass
             await intake.discard(written)
             return out_of_room(None)
-        return Taken(
-            Candidate(stored, self._origin.door, self._origin.peer, found.warnings, found.warned_tags),
-            keys=tuple(written),
-        )
+        candidate = Candidate(stored, self._origin.door, self._origin.peer, found.warnings, found.warned_tags)
+        if intake.converter:
+            candidate.as_it_came = intake.converter.passed_over(found)
+        return Taken(candidate, keys=tuple(written))
 
     async def _feed_and_write(self, block: bytes, upload: Upload) -> None:
         """Side by side; when one fails the other is waited for, so that nothing writes to an upload given up."""

@@ -111,7 +111,7 @@ class LakeSubmission:
             if not verdict.makes_row:
                 unwanted.extend(one.keys)
             elif self._intake.converter:
-                self._intake.converter.counts.count(one.candidate.stored)
+                self._intake.converter.counts.count(one.candidate)
         await self._intake.discard(unwanted)
         return receipts
 
@@ -170,6 +170,7 @@ def _receipt(taken: Taken, verdict: Verdict, revision: int) -> Receipt:
         warned_tags=taken.candidate.warned_tags if verdict.outcome is not Outcome.REFUSED else (),
         size=size,
         original_size=stored.original.size if size and stored.original else 0,
+        as_it_came=taken.candidate.as_it_came if verdict.makes_row else None,
     )
 
 

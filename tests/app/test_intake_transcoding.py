@@ -20,7 +20,7 @@ from dicomweb.encoding.reader import read_head
 from dicomweb.services.intake_policy import TARGETS
 from tests.app.archives import RELATED, related
 from tests.app.serving import settings_of
-from tests.build.dicom import ct_slice, uid
+from tests.build.dicom import ct_slice, multi_frame, uid
 
 HTJ2K = TARGETS["htj2k-lossless"]
 INSTANCE = f"/studies/{uid('study')}/series/{uid('series')}/instances/{uid('instance')}"
@@ -98,6 +98,7 @@ async def test_what_was_stored_smaller_is_given_as_stored_or_as_it_came(tmp_path
     assert read_head(given).transfer_syntax == "1.2.840.10008.1.2.1"
     assert pydicom.dcmread(BytesIO(given)).PixelData == pydicom.dcmread(BytesIO(came)).PixelData
     assert told['dicomlake_intake_transcoding_total{result="converted"}'] == 1
+    assert told['dicomlake_intake_transcoding_total{result="not_smaller"}'] == 0
     assert told['dicomlake_intake_transcoding_bytes_total{of="original"}'] == len(came)
     assert told['dicomlake_intake_transcoding_bytes_total{of="stored"}'] == len(stored)
 
@@ -109,18 +110,28 @@ def test_ingest_goes_the_same_way_and_reports_what_was_saved(
     source.mkdir()
     for name, modality in (("ct", "CT"), ("mr", "MR")):
         (source / name).write_bytes(smooth_slice(instance=name, Modality=modality))
+    (source / "lossy").write_bytes(multi_frame([[b"lossy"]], instance="lossy", Modality="CT"))
+    (source / "odd").write_bytes(ct_slice(instance="odd", NumberOfFrames=2))
     ingest = ["ingest", "--store", str(tmp_path / "store"), "--intake-transcoding", "CT=htj2k-lossless"]
 
     assert main([*ingest, str(source), "--report", str(tmp_path / "report.json")]) == 0
 
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert (report["stored"], report["converted"]) == (2, 1)
+    assert (report["stored"], report["converted"]) == (4, 1)
+    assert report["not_converted"] == {"lossy": 1, "not_held": 1}
+    why = "the pixel data do not have as many frames as the attributes say"
+    assert report["not_converted_because"] == {why: 1}
     assert report["converted_bytes_before"] == (source / "ct").stat().st_size
     assert report["converted_bytes_after"] < report["converted_bytes_before"] / 2
-    assert "converted      1 (intake_transcoding: " in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "converted      1 (intake_transcoding: " in told
+    assert (
+        f"as they came   2 (intake_transcoding: 1 compressed with loss, 1 cannot be held)\n  1: {why}\n" in told
+        or f"as they came   2 (intake_transcoding: 1 cannot be held, 1 compressed with loss)\n  1: {why}\n" in told
+    )
     assert main(["verify", "--store", str(tmp_path / "store")]) == 0
     assert main([*ingest, str(source), "--again"]) == 0
-    assert "already there  2" in capsys.readouterr().out
+    assert "already there  4" in capsys.readouterr().out
 
 
 def test_a_policy_that_says_nothing_is_refused_before_anything_begins(

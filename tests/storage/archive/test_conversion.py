@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -14,7 +15,7 @@ import pytest
 
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey, Scope
-from dicomweb.model.outcome import Outcome
+from dicomweb.model.outcome import AsItCame, Outcome, Unconverted
 from dicomweb.model.query import JsonAttributes
 from dicomweb.ports import Transcoded
 from dicomweb.services.intake_policy import TARGETS, read_policy
@@ -193,16 +194,36 @@ async def test_what_the_policy_does_not_want_is_stored_as_it_came(tmp_path: Path
             instance = await archive.find_instance(receipt.key)
             assert instance.original is None
             assert await read_whole(archive, instance) == came
-        assert counts(archive) == ConversionCounts()
+        assert counts(archive) == ConversionCounts(as_they_came={Unconverted.LOSSY: 1})
 
 
 async def test_what_cannot_be_had_without_loss_is_stored_as_it_came_and_counted(tmp_path: Path) -> None:
-    came = segmentation()
-    async with open_lake(MemoryStore(), tmp_path, transcoder=converting("SEG=rle")) as archive:
-        assert await stored(archive, came) == [Outcome.STORED]
+    came = slice_of(PixelRepresentation=1)
+    async with open_lake(MemoryStore(), tmp_path, transcoder=converting("CT=jpeg-xl-lossless")) as archive:
+        (receipt,) = await store_files(archive, came)
 
         assert await read_whole(archive, await archive.find_instance(KEY)) == came
-        assert counts(archive) == ConversionCounts(kept_lossless=1)
+        assert counts(archive) == ConversionCounts(as_they_came={Unconverted.NOT_HELD: 1})
+        assert receipt.as_it_came is not None
+        assert receipt.as_it_came.why == "JPEG XL Lossless does not hold signed samples of MONOCHROME2 here"
+
+
+async def test_what_would_not_become_smaller_is_stored_as_it_came(tmp_path: Path) -> None:
+    noise = ct_slice(rows=32, columns=32, seed=1)
+    noisy = noise[:-2048] + random.Random(1).randbytes(2048)
+    async with open_lake(MemoryStore(), tmp_path, transcoder=converting("CT=htj2k-lossless")) as archive:
+        (receipt,) = await store_files(archive, noisy)
+
+        assert await read_whole(archive, await archive.find_instance(KEY)) == noisy
+        assert receipt.as_it_came == AsItCame(Unconverted.NOT_SMALLER)
+        assert counts(archive) == ConversionCounts(as_they_came={Unconverted.NOT_SMALLER: 1})
+
+
+async def test_what_is_as_wanted_already_is_counted_as_that(tmp_path: Path) -> None:
+    async with open_lake(MemoryStore(), tmp_path, transcoder=converting("CT=explicit")) as archive:
+        await store_files(archive, slice_of())
+
+        assert counts(archive) == ConversionCounts(as_they_came={Unconverted.AS_WANTED: 1})
 
 
 class Faulty(PolicyTranscoder):
@@ -214,9 +235,9 @@ class Faulty(PolicyTranscoder):
         super().__init__(read_policy(["CT=rle"]), DirectCompute())
         object.__setattr__(self, "fault", fault)
 
-    async def transcode(self, data: bytes, header: JsonAttributes, wanted: str) -> Transcoded | None:
+    async def transcode(self, data: bytes, header: JsonAttributes, wanted: str) -> Transcoded | AsItCame:
         made = await super().transcode(data, header, wanted)
-        assert made is not None
+        assert isinstance(made, Transcoded)
         return self.fault(made)
 
 
@@ -261,13 +282,27 @@ async def test_a_converter_that_fails_costs_no_instance(
         instance = await archive.find_instance(KEY)
         assert instance.original is None
         assert await read_whole(archive, instance) == came
-        assert counts(archive) == ConversionCounts(failed=1)
+        assert counts(archive) == ConversionCounts(as_they_came={Unconverted.FAILED: 1})
     assert "stored" in caplog.text
     assert "Doe" not in caplog.text
+    assert KEY.instance not in caplog.text
+
+
+async def test_a_failure_names_the_instance_where_messages_may(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ArchiveSettings(poll_seconds=0, name_uids=True)
+    for fault in (crash, anonymise):
+        where = tmp_path / fault.__name__
+        async with open_lake(MemoryStore(), where, settings=settings, transcoder=Faulty(fault)) as archive:
+            await store_files(archive, slice_of(PatientName="Doe^Jane"))
+
+        assert f"({KEY.study}/{KEY.series}/{KEY.instance})" in caplog.text
+        caplog.clear()
 
 
 def large_slice(rows: int = 128) -> bytes:
-    return ct_slice(rows=rows, columns=128)
+    return ct_slice(rows=rows, columns=128).replace(bytes(range(64)), bytes(64))
 
 
 async def test_a_large_instance_that_is_to_be_converted_is_held_in_memory(tmp_path: Path) -> None:
@@ -290,7 +325,7 @@ async def test_one_too_large_to_be_held_is_kept_as_it_came_and_counted(
         assert await stored(archive, came) == [Outcome.STORED]
 
         assert await read_whole(archive, await archive.find_instance(KEY)) == came
-        assert counts(archive) == ConversionCounts(kept_large=1)
+        assert counts(archive) == ConversionCounts(as_they_came={Unconverted.TOO_LARGE: 1})
 
 
 async def test_a_large_file_that_is_none_is_refused_as_ever(tmp_path: Path) -> None:
@@ -311,7 +346,7 @@ async def test_bytes_in_flight_are_given_back_whatever_became_of_an_instance(tmp
 
 async def test_a_client_that_leaves_while_its_instance_is_converted_leaves_nothing(tmp_path: Path) -> None:
     class Slow(PolicyTranscoder):
-        async def transcode(self, data: bytes, header: JsonAttributes, wanted: str) -> Transcoded | None:
+        async def transcode(self, data: bytes, header: JsonAttributes, wanted: str) -> Transcoded | AsItCame:
             begun.set()
             await asyncio.sleep(0.05)
             return await super().transcode(data, header, wanted)
