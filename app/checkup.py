@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import os
 import shutil
 import socket
@@ -23,10 +22,17 @@ from app.web.tls import BadTls, tls_context
 _LITTLE_ROOM = 5_000_000_000
 """Bytes of free disk below which a warning is due."""
 _CODECS = (
-    ("JPEG, JPEG-LS", "libjpeg"),
-    ("JPEG 2000, HTJ2K", "openjpeg"),
-    ("RLE", "rle"),
+    ("JPEG", "JPEG8"),
+    ("JPEG-LS", "JPEGLS"),
+    ("JPEG 2000", "JPEG2K"),
+    ("HTJ2K", "HTJ2K"),
+    ("RLE", "PACKBITS"),
+    ("JPEG XL", "JPEGXL"),
+    ("PNG", "PNG"),
 )
+"""What is said, and what the package imagecodecs calls it."""
+_VIDEO_ENCODERS = ("libx264", "mpeg4")
+"""In the order in which MP4 is made with them."""
 _NOT_BEFORE = 1_735_689_600
 """2025-01-01: a clock that says less has lost its battery."""
 
@@ -112,12 +118,36 @@ def check_tls(settings: Settings) -> Iterable[Finding]:
 
 
 def check_codecs() -> Iterable[Finding]:
-    """Whether compressed pixel data can be decoded."""
-    for name, module in _CODECS:
-        if importlib.util.find_spec(module):
-            yield Finding("codecs", State.GOOD, name)
-        else:
-            yield Finding("codecs", State.BAD, f"{name}: the Python package pylibjpeg-{module} is not installed")
+    """Whether compressed pixel data can be decoded and encoded, and pictures and films be made."""
+    missing = [name for name, codec in _CODECS if not _has_codec(codec)]
+    there = [name for name, _ in _CODECS if name not in missing]
+    if there:
+        yield Finding("codecs", State.GOOD, ", ".join(there))
+    if missing:
+        yield Finding("codecs", State.BAD, f"{', '.join(missing)}: the Python package imagecodecs has none")
+    encoder = next(filter(_has_encoder, _VIDEO_ENCODERS), "")
+    if encoder:
+        yield Finding("codecs", State.GOOD, f"MP4, by the encoder {encoder}")
+    else:
+        yield Finding("codecs", State.BAD, "MP4: the Python package av has no encoder for it")
+
+
+def _has_codec(name: str) -> bool:
+    try:
+        import imagecodecs
+
+        return bool(getattr(imagecodecs, name).available)
+    except (ImportError, AttributeError):
+        return False
+
+
+def _has_encoder(name: str) -> bool:
+    try:
+        from av.codec import Codec
+
+        return Codec(name, "w").is_encoder
+    except (ImportError, ValueError):  # av's error of an unknown codec is a ValueError
+        return False
 
 
 def check_disk(place: str, folder: Path) -> Iterable[Finding]:

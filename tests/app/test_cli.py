@@ -369,9 +369,26 @@ def test_doctor_finds_all_well_on_a_new_folder(tmp_path: Path, capsys: pytest.Ca
     assert status == 0, out
     for topic in ("settings", "access", "ports", "codecs", "disk", "clock", "store"):
         assert f" {topic} " in out
+    assert "JPEG, JPEG-LS, JPEG 2000, HTJ2K, RLE, JPEG XL" in out
+    assert "MP4, by the encoder " in out
     assert "conditional writes are honoured" in out
     assert "it will be created by serve" in out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_names_the_codecs_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from app import checkup
+
+    monkeypatch.setattr(checkup, "_CODECS", (("JPEG", "JPEG8"), ("No such", "NOSUCH")))
+    monkeypatch.setattr(checkup, "_VIDEO_ENCODERS", ("no-such",))
+
+    found = [(one.state, one.words) for one in checkup.check_codecs()]
+
+    assert found == [
+        (checkup.State.GOOD, "JPEG"),
+        (checkup.State.BAD, "No such: the Python package imagecodecs has none"),
+        (checkup.State.BAD, "MP4: the Python package av has no encoder for it"),
+    ]
 
 
 def test_doctor_says_that_dimse_is_not_there_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

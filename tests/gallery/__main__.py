@@ -1,6 +1,6 @@
 """`python -m tests.gallery [FOLDER]`: store every sample file in an archive of its own, render it, write the page.
 
-Without sample data the gallery shows the images that come with pydicom.
+Without sample data the gallery shows the images that come with pydicom; with `--files` those of yours.
 """
 
 from __future__ import annotations
@@ -31,6 +31,15 @@ def files_to_show(only: str) -> list[tuple[str, str, Path]]:
     return [one for one in found if only in one[0]]
 
 
+def own_files(paths: Sequence[Path], only: str) -> list[tuple[str, str, Path]]:
+    """The same of these files, and of all below these folders."""
+    found: list[tuple[str, str, Path]] = []
+    for path in paths:
+        below = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+        found += [(str(one.relative_to(path.parent)), "", one) for one in below]
+    return [one for one in found if only in one[0]]
+
+
 def _about(row: dict[str, str]) -> str:
     words = (row["sop_class"].removesuffix(" Storage"), row["transfer_syntax"], row["rows_x_cols_x_frames"])
     return ", ".join(word for word in (*words, row["photometric"]) if word)
@@ -51,10 +60,12 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.gallery", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("build/gallery"))
+    parser.add_argument("--files", nargs="+", type=Path, metavar="PATH", help="files and folders of yours to show")
     parser.add_argument("--only", default="", help="part of the names of the files to show")
     parser.add_argument("--no-documents", action="store_true", help="pictures alone: no HTML, text, SVG, PDF")
     chosen = parser.parse_args()
-    shown = asyncio.run(show(files_to_show(chosen.only), chosen.folder, documents=not chosen.no_documents))
+    files = own_files(chosen.files, chosen.only) if chosen.files else files_to_show(chosen.only)
+    shown = asyncio.run(show(files, chosen.folder, documents=not chosen.no_documents))
     wrong = [one for one in shown if not one.picture]
     print(f"{len(shown) - len(wrong)} of {len(shown)} files have a picture: {chosen.folder / 'index.html'}")
     for one in wrong:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.build.dicom import ct_slice, make_data_set, make_file, to_file
-from tests.gallery.__main__ import files_to_show, show
+from tests.gallery.__main__ import files_to_show, own_files, show
 from tests.gallery.exhibit import Exhibit, with_identifiers
 from tests.gallery.page import contact_sheet, page
 
@@ -44,6 +44,18 @@ async def test_each_file_gets_its_picture_documents_or_the_reason_why_not(tmp_pa
     assert (tmp_path / "gallery" / "pictures" / "001.html").is_file()
     with Image.open(tmp_path / "gallery" / "sheet-01.png") as sheet:
         assert sheet.width == 1800
+
+
+def test_files_of_ones_own_are_found_in_folders(tmp_path: Path) -> None:
+    inner = tmp_path / "mine" / "deeper"
+    inner.mkdir(parents=True)
+    for path in (inner / "b", tmp_path / "mine" / "a", tmp_path / "single"):
+        path.write_bytes(b"")
+
+    found = own_files([tmp_path / "mine", tmp_path / "single"], "")
+
+    assert [name for name, _, _ in found] == ["mine/a", "mine/deeper/b", "single"]
+    assert own_files([tmp_path / "mine"], "deeper") == [("mine/deeper/b", "", inner / "b")]
 
 
 def test_the_page_tells_errors_first_and_escapes_them() -> None:
