@@ -56,13 +56,13 @@ class _Asked:
 class AsOf:
     """Answers requests for the past."""
 
-    def __init__(self, archive: TimeTravel, epoch: str, services: Services) -> None:
-        """`epoch` is that of the archive's log."""
+    def __init__(self, archive: Archive, past: TimeTravel, services: Services) -> None:
+        """`archive` and `past` are the same archive."""
         self._archive = archive
-        self._epoch = epoch
+        self._past = past
         self._services = services
-        self._made: OrderedDict[int, Mapping[str, Handler]] = OrderedDict()
-        self._past = {route.operation for route in ROUTES if has_past(route)}
+        self._made: OrderedDict[tuple[int, int], Mapping[str, Handler]] = OrderedDict()
+        self._operations = {route.operation for route in ROUTES if has_past(route)}
         self._tree = RouteTree(route for route in ROUTES if has_past(route))
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -82,7 +82,7 @@ class AsOf:
         return answer
 
     async def _with_parameter(self, operation: str, request: Request, variables: Mapping[str, str]) -> Answer:
-        if operation not in self._past:
+        if operation not in self._operations:
             raise BadParameter(PARAMETER, "the past can be searched and retrieved, nothing else")
         text = _value_of(request.query)
         rest = tuple(one for one in request.query if one[0] != PARAMETER)
@@ -102,18 +102,27 @@ class AsOf:
     async def _answer(
         self, operation: str, request: Request, variables: Mapping[str, str], asked: _Asked
     ) -> Answer:
-        handlers = self._made.pop(asked.revision, None)
-        if handlers is None:
-            try:
-                handlers = self._services(await self._archive.as_of(asked.revision))
-            except NoSuchRevision as error:
-                raise BadParameter(PARAMETER, str(error)) from error
-        self._made[asked.revision] = handlers
-        while len(self._made) > _KEPT:
-            self._made.popitem(last=False)
+        handlers = await self._handlers(asked.revision)
         there = replace(request, root=f"{request.root}{AS_OF}/{asked.name}")
         answer = await handlers[operation](there, variables)
         return replace(answer, headers=(*answer.headers, (REVISION, str(asked.revision))))
+
+    async def _handlers(self, revision: int) -> Mapping[str, Handler]:
+        """The services of a revision. Raises BadParameter.
+
+        They are made anew when something was committed: what they remember may have been erased.
+        """
+        key = (revision, self._archive.revision)
+        handlers = self._made.pop(key, None)
+        if handlers is None:
+            try:
+                handlers = self._services(await self._past.as_of(revision))
+            except NoSuchRevision as error:
+                raise BadParameter(PARAMETER, str(error)) from error
+        self._made[key] = handlers
+        while len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+        return handlers
 
     async def _asked(self, text: str) -> _Asked:
         """The revision that the text names. Raises BadParameter."""
@@ -123,15 +132,15 @@ class AsOf:
         now = datetime.now(UTC)
         if time > now:
             raise BadParameter(PARAMETER, f"the time has not come yet, it is {now.isoformat(timespec='seconds')}")
-        revision = await self._archive.revision_at(time)
+        revision = await self._past.revision_at(time)
         return _Asked(revision, str(revision))
 
     def _named(self, text: str) -> _Asked:
         """The revision that is named itself, perhaps with its epoch."""
         epoch, dash, number = text.rpartition("-")
-        if dash and _EPOCH.fullmatch(epoch) and epoch != self._epoch:
+        if dash and _EPOCH.fullmatch(epoch) and epoch != self._archive.epoch:
             raise BadParameter(PARAMETER, "the revision is of another epoch: the archive has been rebuilt since")
-        if (dash and epoch != self._epoch) or not _REVISION.fullmatch(number):
+        if (dash and epoch != self._archive.epoch) or not _REVISION.fullmatch(number):
             expected = "expected a revision, or a time as 2026-03-01T08:00:00Z or 20260301080000"
             raise BadParameter(PARAMETER, expected)
         return _Asked(int(number), text)

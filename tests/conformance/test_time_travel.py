@@ -188,10 +188,11 @@ async def test_below_the_root_of_the_past_is_what_is_read(house: House, path: st
 async def test_what_was_erased_is_erased_at_every_revision(house: House) -> None:
     await house.get("/studies?asof=1&includefield=all")
     assert (await house.get(AT_STUDY + "/metadata?asof=1"))[0] == 200
+    assert (await house.get(AT_STUDY + "/thumbnail?asof=1"))[0] == 200
     await purge(archive_of(house), Scope(STUDY, SERIES, uid("a")))
 
     for path in (AT_STUDY, AT_STUDY + "/metadata", at("a"), at("a") + "/metadata", at("a") + "/frames/1",
-                 at("a") + "/rendered", AT_SERIES + "/thumbnail"):  # fmt: skip
+                 at("a") + "/rendered", AT_SERIES + "/thumbnail", AT_STUDY + "/thumbnail"):  # fmt: skip
         status, body = await house.get(path + "?asof=1")
         assert status == 410, path
         assert "erasure" in orjson.loads(body)["Message"]
