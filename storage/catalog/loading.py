@@ -106,7 +106,7 @@ class Loader:
             rows = rows.set_column(rows.schema.get_field_index(name), name, rows[name].cast(pa.int64()))
         count = rows.num_rows
         fresh: list[tuple[int, int, str, str]] = []
-        numbers = _repeated(rows, ("study", "series"), lambda row: self._number(*row, fresh))
+        numbers = _repeated(rows, ("study", "series"), lambda row: self._number(row[0], row[1], fresh))
         insert_rows(connection, _LOADED, fresh)
         attributes = _repeated(rows, PARENT_COLUMNS, lambda row: _attributes(row))
         images = _repeated(rows, tuple(f"image_{name}" for name in _IMAGE_FIELDS), _image)
