@@ -90,6 +90,8 @@ class Worker:
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
+        self.folder: Path | None = None
+        """See `storage.archive.siblings.Siblings`."""
         for file in seat.files:
             os.set_inheritable(file, False)
         self.handed = Handed(socket.socket(fileno=seat.connections))

@@ -55,12 +55,15 @@ def run(arguments: argparse.Namespace, configured: Configured) -> int:
 async def _serve_as_worker(settings: Settings, seat: Seat, *, samples: bool) -> int:
     import signal
 
-    from app.place import node_dir
+    from app.place import node_dir, store_address
     from app.workers_seat import Worker
+    from storage.objects.address import Folder
 
     # when a terminal closes all of its processes are told; the parent alone knows what to do about it
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     async with Worker(seat) as worker:
+        if not isinstance(store_address(settings), Folder):
+            worker.folder = node_dir(settings) / "entries"
         return await _serve(seat.settings(settings, node_dir(settings)), worker, samples=samples)
 
 

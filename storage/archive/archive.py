@@ -46,6 +46,7 @@ from storage.frames.inflated import InflatedCopies
 from storage.log.checkpoint import Checkpoint
 from storage.log.errors import LogError
 from storage.log.journal import Journal
+from storage.log.shelf import Shelf
 from storage.log.torn import set_aside_torn_tail
 from storage.objects.contract import ObjectStore
 
@@ -102,6 +103,9 @@ class LakeArchive:
         settings = self.settings
         self.journal = await Journal.open(self.store, node=self.node)
         self.node_dir.mkdir(parents=True, exist_ok=True)
+        if self._siblings.folder is not None:
+            self.journal.shelf = Shelf(self._siblings.folder, self.node)
+            await asyncio.to_thread(self.journal.shelf.clear)
         threads = stack.enter_context(ThreadPoolExecutor(_INSPECTING_THREADS, "intake"))
         origin = LogOrigin(self.store, self.journal, self.checkpoint)
         self.catalog = await stack.enter_async_context(

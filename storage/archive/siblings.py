@@ -15,6 +15,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Protocol
 
 CELLS = 64
@@ -26,6 +27,10 @@ _BYTES = CELLS * _CELL_BYTES
 
 class Siblings(Protocol):
     """What a node is to know of the others on its machine."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where they leave the entries they write for each other; None where the store itself is as near."""
 
     def tell(self, revision: int) -> None:
         """Say up to which entry this node has applied the log; all of them are durable."""
@@ -42,6 +47,7 @@ class Alone:
     """A node without siblings."""
 
     latest = 0
+    folder: Path | None = None
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """At once."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from storage.log.errors import DamagedEntry, EpochEnded, OutcomeUnknown, TooNew
 from storage.log.events import Entry, Event
 from storage.log.following import Listed, looks_torn, plan_batches
 from storage.log.format import ArchiveFormat, open_format, parse_format
+from storage.log.shelf import KEPT_SECONDS, Shelf
 from storage.objects.contract import (
     ObjectExists,
     ObjectMissing,
@@ -96,6 +97,8 @@ class Journal:
         self._durable = 0
         self._ended = bool(archive.rebuild)
         self._looked = time.monotonic()
+        self.shelf: Shelf | None = None
+        """Where siblings find what this node wrote, and this one what they did."""
 
     @classmethod
     async def open(
@@ -168,6 +171,8 @@ class Journal:
                 if found is not None:
                     doubt = True
                     await self._settle(entry.number)
+                    if self.shelf is not None and found is entry:
+                        await self._show(self.shelf, entry.number, data)
                     return Appended(found, found.commit == entry.commit)
             except (StoreUnavailable, StoreFull, StoreDenied) as error:
                 doubt, cause = doubt or refusal is None, error
@@ -177,6 +182,10 @@ class Journal:
                 raise OutcomeUnknown(entry.number, entry.commit) from cause
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _show(self, shelf: Shelf, number: int, data: bytes) -> None:
+        await asyncio.to_thread(shelf.put, self.epoch, number, data)
+        asyncio.get_running_loop().call_later(KEPT_SECONDS, shelf.drop, number)
 
     async def read(self, number: int) -> Entry | None:
         """The entry, None if it is not there yet. Raises DamagedEntry, TooNew and the store's errors."""
@@ -216,7 +225,7 @@ class Journal:
             if listed and listed[-1].number > self._durable:
                 await self._settle(listed[-1].number)
             for batch in plan_batches(listed):
-                entries, fault = await self._read_all(batch)
+                entries, fault = await self._read_all(batch, self._fetch)
                 for entry in entries:
                     yield entry
                 if fault is not None:
@@ -234,7 +243,8 @@ class Journal:
         """
         self._durable = max(self._durable, until)
         for first in range(after + 1, until + 1, _KNOWN_AT_ONCE):
-            entries, fault = await self._read_all(range(first, min(first + _KNOWN_AT_ONCE, until + 1)))
+            numbers = range(first, min(first + _KNOWN_AT_ONCE, until + 1))
+            entries, fault = await self._read_all(numbers, self._fetch_known)
             for entry in entries:
                 yield entry
             if fault is not None:
@@ -262,9 +272,11 @@ class Journal:
         self._listed = True
         return listed, None
 
-    async def _read_all(self, numbers: Sequence[int]) -> tuple[list[Entry], BaseException | None]:
+    async def _read_all(
+        self, numbers: Sequence[int], fetch: Callable[[int], Awaitable[Entry | None]]
+    ) -> tuple[list[Entry], BaseException | None]:
         """These entries, read side by side, up to the first that cannot be read; and why it cannot."""
-        results = await asyncio.gather(*map(self._fetch, numbers), return_exceptions=True)
+        results = await asyncio.gather(*map(fetch, numbers), return_exceptions=True)
         entries: list[Entry] = []
         for number, result in zip(numbers, results, strict=True):
             if isinstance(result, BaseException):
@@ -318,10 +330,17 @@ class Journal:
                 return await self.store.get(torn_key(self.epoch, number))
         return data
 
+    async def _fetch_known(self, number: int) -> Entry | None:
+        if self.shelf is not None and (data := await asyncio.to_thread(self.shelf.get, self.epoch, number)):
+            with suppress(DamagedEntry):
+                return await self._decode(number, data)
+        return await self._fetch(number)
+
     async def _fetch(self, number: int) -> Entry | None:
         data = await self.fetch_bytes(number)
-        if data is None:
-            return None
+        return None if data is None else await self._decode(number, data)
+
+    async def _decode(self, number: int, data: bytes) -> Entry:
         if len(data) > _THREAD_BYTES:
             return await asyncio.to_thread(decode_entry, data, number=number, epoch=self.epoch)
         return decode_entry(data, number=number, epoch=self.epoch)

@@ -29,10 +29,10 @@ KEY = InstanceKey(uid("study"), uid("series"), uid("sop"))
 class Machine:
     """Siblings within one process: a board, and turns to commit."""
 
-    def __init__(self, board: Board, turn: asyncio.Lock) -> None:
+    def __init__(self, board: Board, turn: asyncio.Lock, folder: Path | None) -> None:
         self._board = board
         self._turn = turn
-        self.turns = 0
+        self.folder = folder
 
     def tell(self, revision: int) -> None:
         self._board.tell(revision)
@@ -43,13 +43,14 @@ class Machine:
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        self.turns += 1
         async with self._turn:
             yield
 
 
 @contextlib.asynccontextmanager
-async def machine(store: CountingStore, folder: Path, nodes: int) -> AsyncIterator[list[LakeArchive]]:
+async def machine(
+    store: CountingStore, folder: Path, nodes: int, *, shelf: Path | None = None
+) -> AsyncIterator[list[LakeArchive]]:
     """Nodes that hear of each other by the board alone, and only when they are asked."""
     async with AsyncExitStack() as stack:
         board, turn = stack.enter_context(shared_memory()), asyncio.Lock()
@@ -61,7 +62,7 @@ async def machine(store: CountingStore, folder: Path, nodes: int) -> AsyncIterat
                     node=f"node-{number}",
                     node_dir=folder / str(number),
                     settings=settings,
-                    siblings=Machine(Board(board, number, nodes=nodes), turn),
+                    siblings=Machine(Board(board, number, nodes=nodes), turn, shelf),
                 )
             )
             for number in range(nodes)
@@ -130,6 +131,22 @@ async def test_what_others_committed_is_read_once_and_without_looking_for_more(
         assert (await other.find_instance(KEY)).revision == 20
         assert store.counts.of("get", under="log") == 20
         assert store.counts.of("list") == 0
+
+
+async def test_what_a_sibling_wrote_just_now_costs_no_request(store: CountingStore, tmp_path: Path) -> None:
+    async with machine(store, tmp_path, 2, shelf=tmp_path / "shelf") as (one, other):
+        for number in range(4):
+            await store_files(one, slice_of(number))
+        store.counts.clear()
+        assert await patients(other) == ["P3"]
+        assert store.counts.of() == 0
+
+        await store_files(one, slice_of(4))
+        (tmp_path / "shelf" / "5.arrow").write_bytes(f"{one.epoch} 5\nnothing of an entry".encode())
+        await store_files(one, slice_of(5))
+        (tmp_path / "shelf" / "6.arrow").unlink()
+        assert await patients(other) == ["P5"]
+        assert store.counts.of("get", under="log") == 2
 
 
 async def test_nodes_that_store_at_once_lose_no_number_to_each_other(store: CountingStore, tmp_path: Path) -> None:
