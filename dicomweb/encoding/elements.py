@@ -35,6 +35,7 @@ from dicomweb.encoding.element import (
 from dicomweb.encoding.head import HeadLimits, OverLimit, Truncated, Unreadable
 from dicomweb.encoding.values import BULK_VRS, inline_binary, value_forms
 from dicomweb.encoding.window import NOWHERE, Steps, Window
+from dicomweb.encoding.words import word_bytes
 from dicomweb.model.query import JsonAttributes
 
 DEEPEST = 80
@@ -188,13 +189,17 @@ class ElementReader:
                 return False
         undefined = element.length == UNDEFINED
         vr = self._vr(element, coding)
+        if element.vr == "UN" and coding.order.big and element.key not in PIXEL_KEYS:
+            # who did not know the VR could not turn the bytes: they are as in Implicit VR Little Endian, and are
+            # copied by whoever re-encodes them (PS3.5 6.2.2, note 2)
+            coding = replace(coding, order=LITTLE)
+            if vr in BULK_VRS and word_bytes(vr) > 1 and element.length > self._limits.inline_bytes:
+                vr = "UN"  # what is fetched by itself is turned by its VR
         window.position = element.start
         encapsulated = undefined and vr in BULK_VRS and vr != "UN"
         if encapsulated and (not coding.implicit or element.key in PIXEL_KEYS):
             yield from self.bulk.encapsulated(into, element, vr, coding, (*self._path, element.key))
         elif undefined or vr == "SQ":
-            if element.vr == "UN":  # little endian, and in implicit VR, as its items show (PS3.5 6.2.2 note 2)
-                coding = replace(coding, order=LITTLE)
             yield from self._sequence(into, element, coding, end)
         elif vr in BULK_VRS:
             yield from self.bulk.native(into, element, vr, coding, (*self._path, element.key), end)

@@ -11,6 +11,7 @@ import io
 import logging
 import math
 import re
+import struct
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class Place:
     raw: bytes | None
     """The value as stored, None for sequences."""
     big_endian: bool
+    unknown: bool = False
+    """Whether the file says UN, and a dictionary told the VR."""
 
     @property
     def key(self) -> str:
@@ -132,7 +135,7 @@ def _bulk_pixels(element: Json, place: Place) -> Json | None:
 
 def _swapped(element: Json, place: Place) -> Json | None:
     size = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}.get(place.vr, 1)
-    if not place.big_endian or "InlineBinary" not in element or place.raw is None:
+    if not place.big_endian or place.unknown or "InlineBinary" not in element or place.raw is None:
         return element
     words = [place.raw[at : at + size] for at in range(0, len(place.raw), size)]
     turned = b"".join(word[::-1] if len(word) == size else word for word in words)
@@ -167,6 +170,17 @@ def _chinese_escapes(element: Json, place: Place) -> Json | None:
     return {**element, "Value": [plain(value) for value in element["Value"]]}
 
 
+def _little_unknowns(element: Json, place: Place) -> Json | None:
+    if place.unknown and place.big_endian and "BulkDataURI" in element and place.vr != "OB":
+        return {**element, "vr": "UN"}
+    size = {"SS": 2, "US": 2, "FL": 4, "SL": 4, "UL": 4, "FD": 8}.get(place.vr, 1)
+    if not place.unknown or not place.big_endian or size == 1 or not place.raw or len(place.raw) % size:
+        return element
+    turned = b"".join(place.raw[at : at + size][::-1] for at in range(0, len(place.raw), size))
+    form = {"SS": "h", "US": "H", "FL": "f", "SL": "l", "UL": "L", "FD": "d"}[place.vr]
+    return {**element, "Value": list(struct.unpack(f">{len(turned) // size}{form}", turned))}
+
+
 DIFFERENCES = (
     Difference(
         "group lengths",
@@ -199,6 +213,11 @@ DIFFERENCES = (
         _bulk_pixels,
     ),
     Difference("inline binary of big endian files", "it is little endian (PS3.18 F.2.7)", _swapped),
+    Difference(
+        "UN in big endian files",
+        "who wrote UN did not know what to turn: the bytes are little endian (PS3.5 6.2.2, note 2)",
+        _little_unknowns,
+    ),
     Difference("NaN and infinities", "JSON has no such numbers, they are strings", _special_floats),
     Difference(
         "values of a length that their VR cannot have",
@@ -266,7 +285,7 @@ def _told_by_pydicom(
         element: Json | None = read.to_json_dict(lambda _: "/".join((*path, key)), THRESHOLD)
     except Exception as error:  # pydicom raises whatever a value makes it raise
         element = {"vr": vr, "error": repr(error)}
-    return Place((*path, key), vr, raw, big_endian), element
+    return Place((*path, key), vr, raw, big_endian, stored.VR == "UN"), element
 
 
 def left_over(ours: Json, expected: Json, path: str = "") -> Iterator[str]:

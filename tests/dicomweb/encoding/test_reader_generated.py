@@ -172,6 +172,11 @@ EXAMPLES = {
     "empty values among others": part10(element(0x00080008, "CS", b"A\\\\B")),
     "short pixel data": part10(element(0x7FE00010, "OW", b"\1\2")),
     "inline binary of big endian files": part10(element(0x00281201, "OW", b"\1\2", coding=_BIG), EXPLICIT_BIG),
+    "UN in big endian files": part10(
+        element(0x00090010, "LO", b"GEMS_IDEN_01", coding=_BIG)
+        + element(0x00091027, "UN", struct.pack("<l", 978683914), coding=_BIG),
+        EXPLICIT_BIG,
+    ),
     "NaN and infinities": part10(element(0x00189306, "FD", struct.pack("<d", float("inf")))),
     "values of a length that their VR cannot have": part10(element(0x00280010, "US", b"\1\2\3")),
     "escape sequences of GB 2312": part10(
