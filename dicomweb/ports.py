@@ -12,6 +12,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
+from dicomweb.model.counting import counted
 from dicomweb.model.history import HistoryPage
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
@@ -38,7 +39,7 @@ class NoSuchFrame(ArchiveError):
     """A frame number that the instance does not have."""
 
     def __init__(self, number: int, frames: int) -> None:
-        super().__init__(f"frame {number} was asked for, the instance has {frames}")
+        super().__init__(f"frame {number} was asked for, the instance has {counted(frames, 'frame')}")
         self.number = number
         self.frames = frames
 

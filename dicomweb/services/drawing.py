@@ -12,13 +12,15 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dicomweb.model.instance import Instance
+from dicomweb.model.keys import IllegalUid, Scope, parse_uid
 from dicomweb.model.query import JsonAttributes
-from dicomweb.pixels.frame import PixelError, UnsupportedSyntax
+from dicomweb.pixels.frame import PixelError, Undecodable, UnsupportedSyntax
 from dicomweb.pixels.render.settings import BadRenderRequest
-from dicomweb.ports import Archive, Compute, DerivedCache, NoSuchFrame
+from dicomweb.ports import Archive, Compute, DerivedCache, Gone, NoSuchFrame, NotStored
 from dicomweb.services.conversions import work_bytes
 from dicomweb.services.drawing_work import (
     Cine,
@@ -27,7 +29,9 @@ from dicomweb.services.drawing_work import (
     draw_frame,
     draw_special,
     in_charset,
+    named_by,
     needed_of,
+    note_of,
     values_of_state,
 )
 from dicomweb.services.picture_limits import PictureLimits
@@ -45,7 +49,7 @@ from dicomweb.services.sights import Sight, Sights
 from dicomweb.wire.exchange import WebError
 
 if TYPE_CHECKING:
-    from dicomweb.pixels.objects.contract import Needs
+    from dicomweb.pixels.objects.contract import Needs, PortraitRequest
 
 ANIMATIONS = frozenset(("image/gif", "video/mp4"))
 """Media types that show many frames in one."""
@@ -58,7 +62,9 @@ _ROOM_BYTES = 256 << 20
 """Bytes of frames and values, stored and decoded, that are in hand together."""
 _FEW_FRAMES = 16
 """Up to here a header is looked through on the loop for what the frames need."""
-_MAKING = "1"
+_LOOKED_UP = 50
+"""Series in which is looked whether what a report refers to is stored."""
+_MAKING = "2"
 """Part of every key: to be raised when the same order would give another picture. What is kept on disk, and what
 browsers keep by ETag, outlives a version of this software."""
 
@@ -76,6 +82,8 @@ class Order:
     """The presentation state to be applied."""
     root: str = ""
     """DICOMweb root, for links in text."""
+    moment: int = 0
+    """Revision of the archive, where it counts what else is stored."""
     animated: bool = True
     """Whether a media type that can show many frames is to."""
     card: bool = False
@@ -89,7 +97,7 @@ class Order:
         root = self.root if self.media.startswith("text/") else ""
         return (
             f"picture/{_MAKING} {self.instance.version} {frames} {self.media} {self.animated:d}{self.card:d} "
-            f"{self.look.text()} {state} {root}"
+            f"{self.look.text()} {state} {root} {self.moment}"
         )
 
     @property
@@ -144,29 +152,29 @@ class Drawing:
 
     async def _frame(self, order: Order, number: int, frames: int) -> bytes:
         if not frames:
-            return await self._no_frames(order)
+            return await self.card(order, "")
         subject = await self._subject(order, (number,))
         try:
             async with self._room.take(work_bytes(order.instance)):
                 stored = stored_frames(self._archive, self._compute, order.instance, (number,))
                 (frame,) = [frame async for frame in stored]
                 return await self._compute.run(partial(draw_frame, frame, subject, order.media))
-        except UnsupportedSyntax:
+        except UnsupportedSyntax as error:
             if not order.card:
                 raise
-            return await self.card(order)
+            return await self.card(order, note_of(error))
+        except Undecodable as error:
+            raise Undecodable(f"frame {number}: {error}") from error
 
-    async def _no_frames(self, order: Order) -> bytes:
-        """Of an image whose pixel data are missing, or too short for one frame."""
-        if not order.card:
-            raise WebError(404, "the instance has no frame that could be shown: its pixel data hold none")
-        return await self.card(order)
+    async def card(self, order: Order, note: str) -> bytes:
+        """A card that says what the instance is, in place of a picture of it, and with a `note` why.
 
-    async def card(self, order: Order) -> bytes:
-        """A card that says what the instance is, in place of a picture of it."""
+        Without one it is an image that has no frame: its pixel data are missing, or too short for any.
+        """
         header = await self._sights.header(order.instance)
+        note = note or ("damaged pixel data" if order.instance.pixel_vr else "no pixel data")
         syntax = order.instance.transfer_syntax
-        return await self._compute.run(partial(draw_card, header, order.look, syntax, order.media))
+        return await self._compute.run(partial(draw_card, header, order.look, syntax, order.media, note))
 
     async def _subject(self, order: Order, numbers: Sequence[int]) -> Subject:
         header = await self._sights.header(order.instance)
@@ -191,17 +199,24 @@ class Drawing:
                 f"an animation has at most {self._limits.animation_frames} frames, not {len(numbers)}; "
                 "ask for some of them by /frames/{list}/rendered (setting pixels.animation_frames)",
             )
+        image = order.instance.image
+        assert image is not None
         async with self._animations:
             subject = await self._subject(order, numbers)
             begin = partial(
                 Cine,
                 subject,
                 order.media,
-                frames=len(numbers),
+                image,
+                numbers=numbers,
                 frames_per_second=sight.frames_per_second,
                 most_bytes=self._limits.animation_bytes,
             )
             cine = await self._compute.run(begin)
+            if order.look.settings.window is None and image.samples_per_pixel == 1:
+                middle = numbers[len(numbers) // 2]
+                async for frame in stored_frames(self._archive, self._compute, order.instance, (middle,)):
+                    await self._compute.run(partial(cine.steady, frame))
             frames = stored_frames(self._archive, self._compute, order.instance, numbers)
             async for batch in _batches(frames):
                 await self._compute.run(partial(cine.add, batch))
@@ -216,12 +231,31 @@ class Drawing:
         syntax = instance.transfer_syntax
         wanted = PortraitRequest(syntax, order.media, frame, order.look.settings, order.root)
         needed = await self._compute.run(partial(needed_of, header, wanted))
+        missing = await self._missing(header, wanted) if order.media.startswith("text/") else frozenset()
         largest = min(instance.size, LARGEST_VALUE)
         values = sum(need.length or largest for need in needed.bulk)
         async with self._room.take(values + len(needed.frames) * work_bytes(instance)):
-            return await self._portrait(order, header, needed)
+            return await self._portrait(order, header, needed, missing)
 
-    async def _portrait(self, order: Order, header: JsonAttributes, needed: Needs) -> bytes:
+    async def _missing(self, header: JsonAttributes, wanted: PortraitRequest) -> frozenset[str]:
+        """SOP Instance UIDs of objects that text refers to and that are not stored, in the first series of all."""
+        series: dict[tuple[str, str], set[str]] = {}
+        for study, one, instance in await self._compute.run(partial(named_by, header, wanted)):
+            series.setdefault((study, one), set()).add(instance)
+        missing: set[str] = set()
+        for (study, one), named in islice(series.items(), _LOOKED_UP):
+            try:
+                there = await self._archive.find_instances(Scope(parse_uid(study), parse_uid(one)))
+                missing |= named - {each.key.instance for each in there}
+            except (NotStored, Gone):
+                missing |= named
+            except IllegalUid:
+                continue  # no link is made of those
+        return frozenset(missing)
+
+    async def _portrait(
+        self, order: Order, header: JsonAttributes, needed: Needs, missing: frozenset[str]
+    ) -> bytes:
         instance = order.instance
         values = {}
         for need in needed.bulk:
@@ -236,6 +270,7 @@ class Drawing:
             media=order.media,
             frame=order.frames[0] if order.frames else None,
             root=order.root,
+            missing=missing,
         )
         return await self._compute.run(work)
 

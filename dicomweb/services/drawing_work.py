@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dicomweb.model.instance import ImageSpec
 from dicomweb.model.query import JsonAttributes
-from dicomweb.pixels.frame import Picture, PixelError
+from dicomweb.pixels.frame import Picture, PixelError, TooLarge, UnsupportedSyntax
 from dicomweb.services.picture_sources import StoredFrame
 from dicomweb.services.rendered_parameters import Look
 from dicomweb.wire.exchange import WebError
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _BYTES_A_PIXEL = 16
 """The widest pixel that is decoded: three colours of 32 bits, and one of 64."""
+
+_LINES_QUALITY = 65
+"""Of JPEG of charts, where the client names none: at that of photographs their paper would take a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,13 @@ def needed_of(header: JsonAttributes, wanted: PortraitRequest) -> Needs:
     from dicomweb.pixels.objects.portrait import needs
 
     return needs(header, wanted)
+
+
+def named_by(header: JsonAttributes, wanted: PortraitRequest) -> list[tuple[str, str, str]]:
+    """Study, series and instance of the objects that the portrait of an object refers to."""
+    from dicomweb.pixels.objects.portrait import referenced
+
+    return referenced(header, wanted)
 
 
 def images_of_state(header: JsonAttributes) -> tuple[ImageReference, ...]:
@@ -114,30 +125,57 @@ class Cine:
     """An animation in the making: some frames at a time are rendered and encoded, and let go."""
 
     def __init__(
-        self, subject: Subject, media: str, *, frames: int, frames_per_second: float, most_bytes: int
-    ) -> None:
-        """`most_bytes` is of the pictures of all `frames`, before they are encoded."""
+        self, subject: Subject, media: str, image: ImageSpec, *, numbers: Sequence[int],
+        frames_per_second: float, most_bytes: int,
+    ) -> None:  # fmt: skip
+        """`numbers` are those of the frames of the `image`; `most_bytes` is of all their pictures, before they are
+        encoded. Raises WebError 400 if they would be more, which is known before any frame is."""
         from dicomweb.pixels.animations import begin_animation
+        from dicomweb.pixels.render.pipeline import picture_size
 
         self._subject = subject
         self._presentation = presentation_of(subject)
+        self._frames = len(numbers)
+        self._most_bytes = most_bytes
+        settings, presentation = subject.look.settings, self._presentation
+        rows, columns = picture_size(subject.header, numbers[0], image.rows, image.columns, settings, presentation)
+        colours = 3 if image.samples_per_pixel > 1 or image.photometric_interpretation == "PALETTE COLOR" else 1
+        self._check(rows, columns, colours)
         quality = subject.look.quality
         self._animation = begin_animation(media, frames_per_second=frames_per_second, quality=quality)
-        self._frames = frames
-        self._most_bytes = most_bytes
+
+    def steady(self, frame: StoredFrame) -> None:
+        """Show all frames through the window that this one has, where nothing says one: each by itself would
+        flicker. Raises PixelError."""
+        from dicomweb.pixels.render.pipeline import automatic_window
+
+        subject = self._subject
+        settings = subject.look.settings
+        if settings.window is not None or self._presentation is not None:
+            return
+        window = automatic_window(
+            decode(frame, subject.look), subject.header, frame.number, lut_values=subject.values
+        )
+        if window is not None:
+            look = replace(subject.look, settings=replace(settings, window=window))
+            self._subject = replace(subject, look=look)
 
     def add(self, frames: Sequence[StoredFrame]) -> None:
         """The next frames. Raises WebError 400 if all of them would be too much, PixelError."""
         for frame in frames:
             picture = render(frame, self._subject, self._presentation)
             rows, columns = picture.array.shape[:2]
-            if picture.array.nbytes * self._frames > self._most_bytes:
-                raise WebError(
-                    400,
-                    f"an animation of {self._frames} frames of {columns} x {rows} pixels is too large; ask for a "
-                    "smaller viewport or fewer frames (setting pixels.animation_bytes)",
-                )
+            self._check(rows, columns, picture.array.nbytes // max(1, rows * columns))
             self._animation.add(picture)
+
+    def _check(self, rows: int, columns: int, bytes_a_pixel: int) -> None:
+        if rows * columns * bytes_a_pixel * self._frames > self._most_bytes:
+            raise WebError(
+                400,
+                f"an animation of {self._frames} frames of {columns} x {rows} pixels is too large: all of it may "
+                f"have {self._most_bytes} bytes (setting pixels.animation_bytes); ask for a smaller viewport or "
+                "for fewer frames",
+            )
 
     def finish(self) -> bytes:
         """The file."""
@@ -154,12 +192,13 @@ def draw_special(
     media: str,
     frame: int | None,
     root: str,
+    missing: frozenset[str] = frozenset(),
 ) -> bytes:
     """An object that has a painter of its own, or a card that says what it is.
 
     A frame that cannot be decoded is left out: the painter makes of the others what can be made.
     """
-    from dicomweb.pixels.objects.portrait import Fetched, Portrait, PortraitRequest, portray
+    from dicomweb.pixels.objects.portrait import Fetched, Portrait, PortraitRequest, is_line_drawing, portray
 
     decoded = {}
     for one in frames:
@@ -167,19 +206,36 @@ def draw_special(
             decoded[one.number] = decode(one, look)
         except PixelError:
             continue
-    wanted = PortraitRequest(transfer_syntax, media, frame, look.settings, root)
+    wanted = PortraitRequest(transfer_syntax, media, frame, look.settings, root, missing=missing)
+    if not look.quality_named and is_line_drawing(header, transfer_syntax):
+        look = replace(look, quality=min(look.quality, _LINES_QUALITY))
     made = portray(header, Fetched(decoded, values), wanted)
     if isinstance(made, Portrait):
         return in_charset(made.data, media, look.charset)[0]
+    return _fitted(made, media, look)
+
+
+def _fitted(picture: Picture, media: str, look: Look) -> bytes:
     from dicomweb.pixels.render.viewport import fit_picture
 
     settings = look.settings
-    return write(fit_picture(made, settings.viewport, most_pixels=settings.most_pixels), media, look)
+    return write(fit_picture(picture, settings.viewport, most_pixels=settings.most_pixels), media, look)
 
 
-def draw_card(header: JsonAttributes, look: Look, transfer_syntax: str, media: str) -> bytes:
-    """A card that says what the object is, in place of a picture that cannot be made."""
-    return draw_special(header, (), {}, look, transfer_syntax=transfer_syntax, media=media, frame=None, root="")
+def draw_card(header: JsonAttributes, look: Look, transfer_syntax: str, media: str, note: str) -> bytes:
+    """A card that says what the object is, in place of a picture that cannot be made, and with a `note` why."""
+    from dicomweb.pixels.objects.card import instead
+    from dicomweb.pixels.objects.contract import Portrait, PortraitRequest
+
+    made = instead(header, PortraitRequest(transfer_syntax, media, None, look.settings, note=note), media)
+    return made.data if isinstance(made, Portrait) else _fitted(made, media, look)
+
+
+def note_of(error: PixelError) -> str:
+    """What a card says of why there is no picture."""
+    if isinstance(error, UnsupportedSyntax):
+        return "no decoder for them"
+    return "too large to be shown" if isinstance(error, TooLarge) else "damaged pixel data"
 
 
 def in_charset(text: bytes, media: str, wanted: Sequence[str]) -> tuple[bytes, str]:

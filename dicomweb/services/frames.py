@@ -115,7 +115,10 @@ def made_frames(
 
 
 def parse_frame_list(text: str, longest: int) -> list[int]:
-    """Frame numbers of `/frames/1,2,3`. Raises WebError 400 for what is no list of numbers, or a longer one."""
+    """Frame numbers of `/frames/1,2,3`.
+
+    Raises WebError 400 for what is no list of numbers, or a longer one; 404 for numbers that no instance can have.
+    """
     if text.count(",") >= longest:
         raise WebError(400, f"a frame list has at most {longest} numbers; split the request")
     numbers = []
@@ -123,7 +126,9 @@ def parse_frame_list(text: str, longest: int) -> list[int]:
         digits = item.strip()
         if not (digits.isascii() and digits.isdigit()):
             raise WebError(400, "a frame list is numbers from 1 on, parted by commas: /frames/1,2,3")
-        numbers.append(int(digits) if len(digits) <= _NUMBER_DIGITS else 10**_NUMBER_DIGITS)
+        if len(digits.lstrip("0")) > _NUMBER_DIGITS:
+            raise WebError(404, f"a frame number of {len(digits)} digits was asked for: no instance has that many")
+        numbers.append(int(digits))
     return numbers
 
 

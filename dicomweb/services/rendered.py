@@ -84,7 +84,8 @@ class Rendered:
         sight = await self._studio.sights.of(subject)
         chosen = choose_media(*accept_texts(request), sight.media, sight.media, False)
         frames = (frame,) if frame else ()
-        order = Order(subject, look, chosen.media, frames, state, root=request.root)
+        moment = self._studio.moment(chosen.media)
+        order = Order(subject, look, chosen.media, frames, state, root=request.root, moment=moment)
         check_state(order)
         if not chosen.multipart:
             return await answer_one(self._studio, request, order, sight)

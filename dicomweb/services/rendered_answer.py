@@ -14,6 +14,7 @@ from dicomweb.model.pixel_errors import PixelError
 from dicomweb.ports import Archive
 from dicomweb.services.conditional import caching, not_modified, single_part
 from dicomweb.services.drawing import Order
+from dicomweb.services.drawing_work import note_of
 from dicomweb.services.sights import PICTURES, Sight
 from dicomweb.services.streams import begun, closing_stream
 from dicomweb.services.studio import Studio
@@ -135,7 +136,7 @@ async def _drawn(studio: Studio, order: Order, sight: Sight) -> bytes:
     """The picture; where a card will do, a frame that cannot be decoded does not spoil all the others."""
     try:
         return await studio.drawing.draw(order, sight)
-    except PixelError:
+    except PixelError as error:
         if not order.card:
             raise
-        return await studio.drawing.card(order)
+        return await studio.drawing.card(order, note_of(error))

@@ -10,10 +10,12 @@ refused with a sentence that says what was expected.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from dicomweb.model.counting import counted
 from dicomweb.pixels.render.settings import (
     ANNOTATIONS,
     BadRenderRequest,
@@ -26,6 +28,11 @@ from dicomweb.services.picture_limits import PictureLimits
 from dicomweb.wire.exchange import HeaderFields, WebError
 
 _NAMES = frozenset(("annotation", "charset", "iccprofile", "quality", "viewport", "window"))
+_OTHER_NAMES = frozenset(("accept", "asof"))
+"""Parameters of rendered resources that others read."""
+_WORD = re.compile(r"[A-Za-z0-9._-]{1,40}")
+_MOST_NAMED = 8
+_MOST_DIGITS = 18
 _WINDOW_SHAPE = "window is center,width or center,width,function (linear, linear-exact or sigmoid)"
 _VIEWPORT_SHAPE = (
     "viewport is width,height in pixels, or width,height,left,top,width,height with a region of the source"
@@ -39,6 +46,8 @@ class Look:
     settings: RenderSettings
     quality: int
     """1 to 100, of lossy media types."""
+    quality_named: bool = False
+    """Whether the client has said that; else what suits the picture may be taken."""
     charset: tuple[str, ...] = ()
     """Character sets wanted for text, the best first; empty: UTF-8."""
     warning: str = ""
@@ -49,17 +58,52 @@ class Look:
         settings = self.settings
         return (
             f"{settings.window} {settings.viewport} {settings.icc} {sorted(settings.annotation)} {self.quality} "
-            f"{','.join(self.charset)}"
+            f"{self.quality_named:d} {','.join(self.charset)}"
         )
 
     def fields(self) -> HeaderFields:
         """The header fields that tell the client what was not obeyed."""
         return (("Warning", f'299 dicomlake "{self.warning}"'),) if self.warning else ()
 
+    def warned(self, *warnings: str) -> Look:
+        """The same with more that is not obeyed."""
+        told = "; ".join(filter(None, (self.warning, *warnings)))
+        return replace(self, warning=told) if told != self.warning else self
+
 
 def read_look(query: Sequence[tuple[str, str]], limits: PictureLimits, *, thumbnail: bool = False) -> Look:
     """How a rendered resource is asked for; a thumbnail is small unless it has a viewport. Raises WebError 400."""
-    return _read(known_ones(query, _NAMES), limits, thumbnail)
+    look = _read(known_ones(query, _NAMES), limits, thumbnail)
+    return look.warned(unknown_ones(query, _NAMES | _OTHER_NAMES))
+
+
+def unknown_ones(query: Sequence[tuple[str, str]], names: frozenset[str]) -> str:
+    """A warning that names the parameters that mean nothing, empty without any."""
+    unknown = list(dict.fromkeys(name for name, _ in query if name.lower() not in names))
+    if not unknown:
+        return ""
+    return f"The following parameters are not supported: {_shown(unknown)}"
+
+
+def _shown(words: Sequence[str]) -> str:
+    """What a client wrote, as far as a header field can hold it."""
+    readable = [word for word in words[:_MOST_NAMED] if _WORD.fullmatch(word)]
+    return ", ".join([*readable, *(["others"] if len(readable) < len(words) else [])])
+
+
+def charset_warning(wanted: Sequence[str]) -> str:
+    """A warning if none of the character sets is known, empty otherwise."""
+    if not wanted or any(_is_charset(name) for name in wanted):
+        return ""
+    return f"The character set is not known, text is in UTF-8: {_shown(wanted)}"
+
+
+def _is_charset(name: str) -> bool:
+    """Whether text can be given in it: it is known, and a superset of ASCII."""
+    try:
+        return name == "*" or " <a=1>".encode(name) == b" <a=1>"
+    except (LookupError, UnicodeError, ValueError):
+        return False
 
 
 def known_ones(query: Sequence[tuple[str, str]], names: frozenset[str]) -> tuple[tuple[str, str], ...]:
@@ -80,8 +124,10 @@ def _read(query: tuple[tuple[str, str], ...], limits: PictureLimits, thumbnail: 
             annotation=annotation,
             most_pixels=limits.frame_pixels,
         )
-    quality = read_quality(named.get("quality"), "quality") or limits.jpeg_quality
-    look = Look(settings, quality, read_charset(named.get("charset", "")), warning)
+    quality = read_quality(named.get("quality"), "quality")
+    charset = read_charset(named.get("charset", ""))
+    look = Look(settings, quality or limits.jpeg_quality, quality is not None, charset, warning)
+    look = look.warned(charset_warning(charset))
     check_viewport(look, limits)
     return as_thumbnail(look, limits) if thumbnail else look
 
@@ -131,8 +177,7 @@ def _annotation(text: str | None) -> tuple[frozenset[str], str]:
     if not all(words):
         raise WebError(400, "annotation is patient, technique or both, parted by a comma")
     unknown = [word for word in words if word not in ANNOTATIONS]
-    shown = ", ".join(word for word in unknown if word.isascii() and word.isalnum()) or "(unreadable)"
-    warning = f"The following annotation values are not supported: {shown}" if unknown else ""
+    warning = f"The following annotation values are not supported: {_shown(unknown)}" if unknown else ""
     return frozenset(words) & ANNOTATIONS, warning
 
 
@@ -142,9 +187,10 @@ def _window(text: str | None) -> Window | None:
         return None
     items = [item.strip() for item in text.split(",")]
     if len(items) not in (2, 3):
-        raise WebError(400, f"{_WINDOW_SHAPE}, not {len(items)} items")
+        raise WebError(400, f"{_WINDOW_SHAPE}, not {counted(len(items), 'item')}")
     center, width = (read_number(item, _WINDOW_SHAPE) for item in items[:2])
-    function = items[2].lower() if len(items) == 3 else "linear"
+    # DICOM's own spelling of the functions (PS3.3 C.11.2.1.3) means the same
+    function = items[2].lower().replace("_", "-") if len(items) == 3 else "linear"
     return Window(center, width, function)  # type: ignore[arg-type]  # Window refuses what is no function
 
 
@@ -153,8 +199,8 @@ def _viewport(text: str | None) -> Viewport | None:
     if text is None:
         return None
     items = [item.strip() for item in text.split(",")]
-    if not 2 <= len(items) <= 6:
-        raise WebError(400, f"{_VIEWPORT_SHAPE}, not {len(items)} items")
+    if len(items) not in (2, 4, 6):
+        raise WebError(400, f"{_VIEWPORT_SHAPE}, not {counted(len(items), 'item')}")
     width, height = (read_whole(item, _VIEWPORT_SHAPE) for item in items[:2])
     left, top, across, down = (
         read_number(item, _VIEWPORT_SHAPE) if item else None for item in (*items[2:], *[""] * (6 - len(items)))
@@ -190,10 +236,12 @@ def read_charset(text: str) -> tuple[str, ...]:
 
 
 def read_whole(text: str, shape: str) -> int:
-    """A whole number of at most nine digits. Raises WebError 400 with the `shape` that was expected."""
+    """A whole number. Raises WebError 400 with the `shape` that was expected."""
     digits = text.strip()
-    if not (digits.isascii() and digits.removeprefix("-").isdigit() and len(digits) < 10):
+    if not (digits.isascii() and digits.removeprefix("-").isdigit()):
         raise WebError(400, f"{shape}; one item is not a whole number")
+    if len(digits) > _MOST_DIGITS:
+        raise WebError(400, f"{shape}; one item is a number of {len(digits)} digits")
     return int(digits)
 
 

@@ -49,6 +49,10 @@ class Studio:
         self._passages: dict[tuple[str, str], tuple[tuple[str, ...], int] | None] = {}
         self._images_of_states: dict[str, tuple[InstanceKey, int]] = {}
 
+    def moment(self, media: str) -> int:
+        """Since when something of that media type may have become another one: text tells what else is stored."""
+        return self.archive.revision if media.startswith("text/") else 0
+
     async def passage(self, order: Order, sight: Sight) -> Passing | None:
         """The stored value that is what is ordered; None where something has to be made."""
         if not sight.special or order.frames or order.media.startswith("image/"):

@@ -7,9 +7,10 @@ its own, gets a card that says what it is: a list of thumbnails has no use for a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dicomweb.model.instance import Instance
+from dicomweb.ports import NoSuchFrame
 from dicomweb.services.conditional import see_commits
 from dicomweb.services.drawing import Order
 from dicomweb.services.frames import parse_frame_list
@@ -53,11 +54,20 @@ class Thumbnails:
         return await self._answer(request, await self._studio.archive.find_instance(key), ())
 
     async def frames(self, request: Request, variables: Mapping[str, str]) -> Answer:
-        """Of a list of frames: of the first one."""
+        """Of a list of frames: of the first one, if all of them are there."""
         key = instance_key_of(variables)
         numbers = parse_frame_list(variables["frames"], self._limits.frame_list)
         await see_commits(self._studio.archive, request)
-        return await self._answer(request, await self._studio.archive.find_instance(key), (numbers[0],))
+        instance = await self._studio.archive.find_instance(key)
+        await self._check_others(instance, numbers)
+        return await self._answer(request, instance, (numbers[0],))
+
+    async def _check_others(self, instance: Instance, numbers: Sequence[int]) -> None:
+        """Raises NoSuchFrame."""
+        sight = await self._studio.sights.of(instance)
+        for number in numbers:
+            if not 1 <= number <= sight.frames:
+                raise NoSuchFrame(number, sight.frames)
 
     async def _answer(self, request: Request, instance: Instance, frames: tuple[int, ...]) -> Answer:
         look = read_look(request.query, self._studio.limits, thumbnail=True)

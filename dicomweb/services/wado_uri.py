@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from dicomweb.model.counting import counted
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import IllegalUid, InstanceKey, Level, parse_uid
 from dicomweb.model.query import Match, OneOf, Query
@@ -67,14 +68,15 @@ class WadoUri:
             subject, state, frame = await self._studio.subject_of(instance)
             frames = (frame,) if frame else ()
             sight = await self._studio.sights.of(subject)
-        order = Order(subject, asked.look, media, frames, state, root=request.root)
+        moment = self._studio.moment(media)
+        order = Order(subject, asked.look, media, frames, state, root=request.root, moment=moment)
         return await answer_one(self._studio, request, order, sight)
 
     def _checked(self, frame: int, sight: Sight) -> bool:
         """A frame that is not there is 400 here, not 404 (PS3.18 9.5.2). False for the only one of an object that
         has a painter of its own and no frames."""
         if frame > max(sight.frames, 1):
-            raise WebError(400, f"frameNumber {frame} was asked for, the instance has {sight.frames} frames")
+            raise WebError(400, f"frameNumber {frame}: the instance has {counted(sight.frames, 'frame')}")
         return sight.frames > 0
 
     async def _state_for(self, instance: Instance, asked: WadoQuery) -> Instance:
@@ -93,10 +95,11 @@ class WadoUri:
         """The DICOM file, in the transfer syntax that is named."""
         accept = f'{DICOM}; transfer-syntax="{asked.transfer_syntax}"' if asked.transfer_syntax else DICOM
         key = instance.key
-        return await self._retrieve(
+        answer = await self._retrieve(
             replace(request, query=(), headers={**request.headers, "accept": accept}),
             {"study": key.study, "series": key.series, "instance": key.instance},
         )
+        return replace(answer, headers=(*answer.headers, *asked.look.fields()))
 
     async def _find(self, study: str, series: str, sop: str) -> Instance:
         """The instance, by search where study or series are not named. Raises NotStored, Gone."""

@@ -8,14 +8,16 @@ Names are compared without regard to case, as old clients write them; unknown on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from dicomweb.model.counting import counted
 from dicomweb.model.keys import parse_uid
 from dicomweb.pixels.render.settings import ANNOTATIONS, Region, RenderSettings, Viewport, Window
 from dicomweb.services.picture_limits import PictureLimits
 from dicomweb.services.rendered_parameters import (
     Look,
+    charset_warning,
     check_viewport,
     known_ones,
     read_charset,
@@ -23,6 +25,7 @@ from dicomweb.services.rendered_parameters import (
     read_quality,
     read_whole,
     refusing,
+    unknown_ones,
 )
 from dicomweb.wire.exchange import WebError
 
@@ -40,6 +43,7 @@ _NAMES = frozenset(
         ),
     )
 )
+_OTHER_NAMES = frozenset(("asof",))
 _REGION_SHAPE = "region is left,top,right,bottom, each from 0.0 to 1.0"
 
 
@@ -64,14 +68,18 @@ class WadoQuery:
 
 def read_wado(query: Sequence[tuple[str, str]], limits: PictureLimits) -> WadoQuery:
     """What is asked for. Raises WebError 400, IllegalUid."""
-    return _read(known_ones(query, _NAMES), limits)
+    asked = _read(known_ones(query, _NAMES), limits)
+    look = asked.look.warned(unknown_ones(query, _NAMES | _OTHER_NAMES))
+    return asked if look is asked.look else replace(asked, look=look)
 
 
 @lru_cache(maxsize=512)
 def _read(query: tuple[tuple[str, str], ...], limits: PictureLimits) -> WadoQuery:
     named = _by_name(query)
-    if named.get("requesttype", "").upper() != "WADO":
-        raise WebError(400, "requestType=WADO is missing (PS3.18 9.1.2.1.1)")
+    kind = named.get("requesttype", "")
+    if kind.upper() != "WADO":
+        said = "has another value than WADO" if kind else "is missing"
+        raise WebError(400, f"requestType=WADO is expected, and requestType {said} (PS3.18 9.1.2.1.1)")
     _refuse_anonymizing(named)
     instance = named.get("objectuid", "")
     if not instance:
@@ -128,10 +136,11 @@ def _look(named: Mapping[str, str], limits: PictureLimits) -> Look:
             annotation=annotation,
             most_pixels=limits.frame_pixels,
         )
-    quality = read_quality(named.get("imagequality") or None, "imageQuality") or limits.jpeg_quality
-    look = Look(settings, quality, read_charset(named.get("charset", "")), warning)
+    quality = read_quality(named.get("imagequality") or None, "imageQuality")
+    charset = read_charset(named.get("charset", ""))
+    look = Look(settings, quality or limits.jpeg_quality, quality is not None, charset, warning)
     check_viewport(look, limits)
-    return look
+    return look.warned(charset_warning(charset))
 
 
 def _annotation(text: str | None) -> tuple[frozenset[str], str]:
@@ -167,7 +176,7 @@ def _viewport(named: Mapping[str, str]) -> Viewport | None:
 def _region(text: str) -> Region:
     items = text.split(",")
     if len(items) != 4:
-        raise WebError(400, f"{_REGION_SHAPE}, not {len(items)} items")
+        raise WebError(400, f"{_REGION_SHAPE}, not {counted(len(items), 'item')}")
     left, top, right, bottom = (read_number(item.strip(), _REGION_SHAPE) for item in items)
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         raise WebError(400, f"{_REGION_SHAPE}, left less than right and top less than bottom")

@@ -79,6 +79,10 @@ def answer_error(error: Exception) -> ErrorAnswer:
     """What to tell of the error. One that is not in the table is a fault of ours, of which nothing is told."""
     if isinstance(error, WebError):
         return ErrorAnswer(error.status, error.message, error.headers)
+    if isinstance(error, Undecodable):
+        return ErrorAnswer(
+            406, f"the stored pixel data are damaged, or other than the attributes of the instance say: {error}"
+        )
     for kind, status in STATUSES:
         if isinstance(error, kind):
             return ErrorAnswer(status, str(error) or _DEFAULTS.get(status, ""), _headers(error))

@@ -164,7 +164,10 @@ def test_a_picture_that_is_held_is_not_sent_again(viewed: Server) -> None:
         (MIDDLE + "/rendered?viewport=10,10,500,500", 400, "outside"),
         (MIDDLE + "/frames/2/rendered", 404, "the instance has 1"),
         (CINE + "/frames/5/thumbnail", 404, "the instance has 4"),
-        (EMPTY + "/rendered", 404, "no frame"),
+        (EMPTY + "/frames/1/rendered", 404, "the instance has 0 frames"),
+        (EMPTY + "/frames/1/thumbnail", 404, "the instance has 0 frames"),
+        (MIDDLE + "/frames/1,2/thumbnail", 404, "the instance has 1 frame"),
+        (MIDDLE + "/frames/99999999999999999999/rendered", 404, "20 digits"),
         (CT + "9/thumbnail", 404, "series"),
         (PDF + "/frames/1/rendered", 404, "the instance has 0"),
     ],
@@ -174,8 +177,12 @@ def test_errors_say_what_was_expected(viewed: Server, path: str, status: int, sa
     assert (answer.status, said in message(answer)) == (status, True), answer
 
 
-def test_an_image_without_pixels_has_a_thumbnail_that_says_so(viewed: Server) -> None:
-    assert max(picture(ask(viewed, EMPTY + "/thumbnail", {"Accept": "image/jpeg"})).size) > 50
+def test_an_image_without_pixels_has_a_card_that_says_so(viewed: Server) -> None:
+    small = picture(ask(viewed, EMPTY + "/thumbnail?viewport=512,512", {"Accept": "image/jpeg"}))
+    shown = picture(ask(viewed, EMPTY + "/rendered?viewport=512,512", {"Accept": "image/jpeg"}))
+
+    assert max(small.size) > 50
+    assert small == shown
 
 
 def test_what_cannot_be_sent_is_406_with_what_can(viewed: Server) -> None:

@@ -7,6 +7,7 @@ for, as far as words can be put into it.
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 
 from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import Picture
@@ -41,6 +42,8 @@ def instead(header: JsonAttributes, wanted: PortraitRequest, media_type: str) ->
         summary = summary_of(header)
     except Exception:  # odd headers must not keep a card from being drawn
         summary = Summary(badge="?", title="DICOM object", subtitle="", facts=())
+    if wanted.note:
+        summary = replace(summary, facts=(("Pixels", wanted.note), *summary.facts))
     if media_type.startswith("image/") and media_type != "image/svg+xml":
         return draw_card(summary, wanted)
     lines = [summary.title, summary.subtitle, *(f"{name}: {value}" for name, value in summary.facts)]

@@ -33,6 +33,10 @@ class PortraitRequest:
     (cards, plots, text): the caller crops and scales the picture it gets."""
     root: str = ""
     """DICOMweb root without a slash at the end: references in HTML become links below it; empty: no links."""
+    note: str = ""
+    """Why a card stands for the object where a picture could be expected: said on it."""
+    missing: frozenset[str] = frozenset()
+    """SOP Instance UIDs of referenced objects that are known not to be stored: they are told apart in text."""
 
 
 @dataclass(frozen=True, slots=True)

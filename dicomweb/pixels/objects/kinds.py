@@ -6,7 +6,7 @@ pixels), so that private and future classes are shown as what they resemble.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import cast
 
@@ -76,6 +76,12 @@ _BY_CLASS = {
 
 _NEEDS_PIXELS = frozenset((SEGMENTATION, PARAMETRIC_MAP, DOSE))
 
+_EMPTY = {
+    kind: replace(kind, media=tuple(one for one in kind.media if one != kind.stored_media), stored_media="")
+    for kind in (PDF, CDA, STL, OBJ, MTL)
+}
+"""Documents that hold none: there is nothing that could be given as it is stored."""
+
 _VIDEO = {"video/mpeg": MPEG2, "video/mp4": MP4}
 
 
@@ -85,6 +91,8 @@ def kind_of(header: JsonAttributes, transfer_syntax: str) -> Kind:
         return video
     sop_class = text(header, "00080016")
     kind = _BY_CLASS.get(sop_class) or _by_family(header, sop_class)
+    if kind in _EMPTY and not has_value(header, "00420011"):
+        return _EMPTY[kind]
     if kind is not None and kind not in _NEEDS_PIXELS:
         return kind
     if image_spec(header) is None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from dicomweb.model.counting import counted
 from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import Picture
 from dicomweb.pixels.objects.attributes import bulk_path, integer, text
@@ -55,7 +56,7 @@ def portray(
     canvas = Canvas.over(picture)
     if canvas.width >= 192:
         summary = summary_of(header)
-        corner_text(canvas, [text(header, "00420010") or summary.title, f"{len(corners)} facets"])
+        corner_text(canvas, [text(header, "00420010") or summary.title, counted(len(corners), "facet")])
     return canvas.picture()
 
 

@@ -25,7 +25,7 @@ from dicomweb.pixels.objects.contract import (
     PortraitRequest,
     Source,
 )
-from dicomweb.pixels.objects.kinds import kind_of
+from dicomweb.pixels.objects.kinds import REPORT, WAVEFORM, kind_of
 from dicomweb.pixels.render.settings import BadRenderRequest
 
 __all__ = [
@@ -37,11 +37,13 @@ __all__ = [
     "Portrait",
     "PortraitRequest",
     "Source",
+    "is_line_drawing",
     "needs",
     "offered_media",
     "passage",
     "portray",
     "portrays",
+    "referenced",
 ]
 
 _log = logging.getLogger(__name__)
@@ -75,6 +77,25 @@ def needs(header: JsonAttributes, wanted: PortraitRequest) -> Needs:
     except Exception as error:  # an odd header must not keep the object from being shown
         _log.debug("no needs of a %s: %s", kind.name, type(error).__name__)
         return Needs()
+
+
+def referenced(header: JsonAttributes, wanted: PortraitRequest) -> list[tuple[str, str, str]]:
+    """Study, series and instance of the objects that the portrait refers to by name; empty where it names none."""
+    kind = kind_of(header, wanted.transfer_syntax)
+    if kind is not REPORT:
+        return []
+    from dicomweb.pixels.objects import report
+
+    try:
+        return report.referenced(header, _media_type(header, wanted))
+    except Exception as error:  # as in `needs`
+        _log.debug("no references of a %s: %s", kind.name, type(error).__name__)
+        return []
+
+
+def is_line_drawing(header: JsonAttributes, transfer_syntax: str) -> bool:
+    """Whether the picture is one of fine lines, of which JPEG makes large files at the quality of photographs."""
+    return kind_of(header, transfer_syntax) is WAVEFORM
 
 
 def portray(header: JsonAttributes, source: Source, wanted: PortraitRequest) -> Portrait | Picture:

@@ -17,7 +17,7 @@ from dicomweb.pixels.frame import Picture
 from dicomweb.pixels.objects.attributes import text
 from dicomweb.pixels.objects.canvas import WHITE, Canvas, Colour, canvas_size, drawable, wrapped
 from dicomweb.pixels.objects.contract import Needs, Portrait, PortraitRequest, Source
-from dicomweb.pixels.objects.report_tree import Item, Reference, about, read_tree, whose
+from dicomweb.pixels.objects.report_tree import Item, Reference, about, read_tree, references, whose
 
 _PAGE = (620, 800)
 """Pixels of the first page."""
@@ -32,6 +32,7 @@ _STYLE = (
     "section section{padding-left:1em;border-left:2px solid #e3e6ee}"
 )
 _PLAIN_RELATIONSHIPS = ("", "CONTAINS", "HAS PROPERTIES")
+_NOT_HERE = "not stored here"
 _CONTEXT = ("HAS CONCEPT MOD", "HAS OBS CONTEXT", "HAS ACQ CONTEXT")
 
 
@@ -40,15 +41,22 @@ def needs(header: JsonAttributes, wanted: PortraitRequest, media_type: str) -> N
     return Needs()
 
 
+def referenced(header: JsonAttributes, media_type: str) -> list[tuple[str, str, str]]:
+    """Study, series and instance of the objects that text of the report refers to."""
+    if not media_type.startswith("text/"):
+        return []
+    return [(one.study, one.series, one.instance) for one in references(header)]
+
+
 def portray(
     header: JsonAttributes, source: Source, wanted: PortraitRequest, media_type: str
 ) -> Portrait | Picture:
     """The report in the wanted form."""
     root = read_tree(header)
     if media_type == "text/html":
-        return Portrait("text/html; charset=utf-8", report_html(header, root, wanted.root).encode())
+        return Portrait("text/html; charset=utf-8", report_html(header, root, wanted).encode())
     if media_type == "text/plain":
-        return Portrait("text/plain; charset=utf-8", report_text(header, root).encode())
+        return Portrait("text/plain; charset=utf-8", report_text(header, root, wanted.missing).encode())
     return first_page(_title(header, root), list(page_lines(header, root)), wanted)
 
 
@@ -56,12 +64,12 @@ def _title(header: JsonAttributes, root: Item) -> str:
     return root.name or (uid_name(text(header, "00080016")) or "Report").removesuffix(" Storage")
 
 
-def report_html(header: JsonAttributes, root: Item, dicomweb_root: str) -> str:
+def report_html(header: JsonAttributes, root: Item, wanted: PortraitRequest) -> str:
     """The report as an HTML document."""
     title = html.escape(_title(header, root))
     rows = [(name, value) for name, value in (*whose(header), *about(header)) if value]
     head = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in rows)
-    body = "".join(_html_children(root.children, dicomweb_root, 2))
+    body = "".join(_html_children(root.children, wanted, 2))
     return (
         f'<!DOCTYPE html>\n<html lang="{_language(root)}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
@@ -86,7 +94,7 @@ def _language(root: Item) -> str:
     return "en"
 
 
-def _html_children(children: tuple[Item, ...], root: str, level: int) -> Iterator[str]:
+def _html_children(children: tuple[Item, ...], wanted: PortraitRequest, level: int) -> Iterator[str]:
     """Containers as sections, runs of other items as lists."""
     listed = False
     for one in children:
@@ -99,27 +107,30 @@ def _html_children(children: tuple[Item, ...], root: str, level: int) -> Iterato
         if section:
             heading = f"h{min(level, 6)}"
             title = f"<{heading}>{html.escape(one.name)}</{heading}>" if one.name else ""
-            yield f"<section>{title}" + "".join(_html_children(one.children, root, level + 1)) + "</section>\n"
+            yield f"<section>{title}" + "".join(_html_children(one.children, wanted, level + 1)) + "</section>\n"
         else:
-            yield f"<li>{_html_item(one, root)}" + "".join(_html_children(one.children, root, level)) + "</li>\n"
+            below = "".join(_html_children(one.children, wanted, level))
+            yield f"<li>{_html_item(one, wanted)}{below}</li>\n"
     if listed:
         yield "</ul>\n"
 
 
-def _html_item(one: Item, root: str) -> str:
+def _html_item(one: Item, wanted: PortraitRequest) -> str:
     how = "" if one.relationship in (*_PLAIN_RELATIONSHIPS, *_CONTEXT) else one.relationship.lower()
     parts = [
         f'<span class="how">{html.escape(how)}</span>' if how else "",
         f'<span class="name">{html.escape(one.name)}:</span>' if one.name else "",
         f'<span class="text">{html.escape(one.value)}</span>' if one.value else "",
-        _link(one.reference, root) if one.reference else "",
+        _link(one.reference, wanted) if one.reference else "",
     ]
     return " ".join(filter(None, parts))
 
 
-def _link(reference: Reference, root: str) -> str:
+def _link(reference: Reference, wanted: PortraitRequest) -> str:
     """A link to the rendered object where it is known in which series it is, else words."""
-    words = html.escape(_reference_words(reference))
+    words, root = html.escape(_reference_words(reference)), wanted.root
+    if reference.instance in wanted.missing:
+        return f'{words} <span class="how">{_NOT_HERE}</span>'
     uids = (reference.study, reference.series, reference.instance)
     if not root or not all(_UID.fullmatch(one) for one in uids):
         return words
@@ -135,11 +146,16 @@ def _reference_words(reference: Reference, *, whole: bool = True) -> str:
     return f"{name}{frames} ({reference.instance})" if whole else f"{name}{frames}"
 
 
-def report_text(header: JsonAttributes, root: Item) -> str:
+def report_text(header: JsonAttributes, root: Item, missing: frozenset[str] = frozenset()) -> str:
     """The report as lines of plain text, indented by their place in the tree."""
     title = _title(header, root)
     head = [f"{name}: {value}" for name, value in (*whose(header), *about(header)) if value]
-    return "\n".join([title, "=" * len(title), *head, "", *_text_lines(root.children, 0, named=True)]) + "\n"
+    return (
+        "\n".join(
+            [title, "=" * len(title), *head, "", *_text_lines(root.children, 0, named=True, missing=missing)]
+        )
+        + "\n"
+    )
 
 
 def page_lines(header: JsonAttributes, root: Item) -> Iterator[str]:
@@ -149,19 +165,23 @@ def page_lines(header: JsonAttributes, root: Item) -> Iterator[str]:
     yield from _text_lines(root.children, 0, named=False)
 
 
-def _text_lines(children: tuple[Item, ...], depth: int, *, named: bool) -> Iterator[str]:
+def _text_lines(
+    children: tuple[Item, ...], depth: int, *, named: bool, missing: frozenset[str] = frozenset()
+) -> Iterator[str]:
     indent = "  " * min(depth, 12)
     for one in children:
         personal = one.kind == "PNAME" or (one.kind == "TEXT" and "Name" in one.name)
         if not named and (personal or one.relationship in _CONTEXT):
             continue
         words = one.value or (_reference_words(one.reference, whole=named) if one.reference else "")
+        if one.reference and one.reference.instance in missing:
+            words = f"{words}, {_NOT_HERE}"
         first, *rest = words.splitlines() or [""]
         label = f"{one.name}: " if one.name and words else one.name
         if label or first:
             yield f"{indent}{label}{first}"
         yield from (f"{indent}  {line}" for line in rest)
-        yield from _text_lines(one.children, depth + 1, named=named)
+        yield from _text_lines(one.children, depth + 1, named=named, missing=missing)
 
 
 def first_page(title: str, lines: list[str], wanted: PortraitRequest) -> Picture:

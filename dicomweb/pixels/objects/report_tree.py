@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from dicomweb.model.counting import counted
 from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.objects.attributes import (
     code_value,
@@ -25,6 +26,8 @@ from dicomweb.pixels.objects.attributes import (
 MOST_ITEMS = 20_000
 DEEPEST = 40
 _SHOWN_COORDINATES = 4
+_UNITY = frozenset(("", "1", "no units", "no unit", "none", "unity", "unitless", "dimensionless"))
+"""What the code 1 of UCUM is called where there is no unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +109,17 @@ def _value(data_set: JsonAttributes, kind: str) -> str:
 
 def _measured(data_set: JsonAttributes) -> str:
     measured = item(data_set, "0040A300")
-    amount = text(measured, "0040A30A")
+    amount = text(measured, "0040A30A").removesuffix(".0")
     if not amount:
         return meaning(data_set, "0040A301") or "no value"
     unit = item(measured, "004008EA")
     code, words = code_value(unit), text(unit, "00080104")
-    # UCUM writes unity as 1 and annotations in braces: neither is a unit for people (PS3.16 CID 82)
-    shown = "" if code == "1" else words if code.startswith("{") or not code else code
+    # UCUM writes unity as 1 and annotations in braces: neither is a unit for people (PS3.16 CID 82); what some
+    # count in under the code of unity, pixels say, is
+    if code == "1":
+        shown = "" if words.lower() in _UNITY else words
+    else:
+        shown = words if code.startswith("{") or not code else code
     return f"{amount} {shown}".strip()
 
 
@@ -120,7 +127,8 @@ def _coordinates(data_set: JsonAttributes, kind: str) -> str:
     step = 3 if kind == "SCOORD3D" else 2
     places = [f"{one:.6g}" for one in numbers(data_set, "00700022")]
     points = ["(" + ", ".join(places[start : start + step]) + ")" for start in range(0, len(places), step)]
-    more = f" and {len(points) - _SHOWN_COORDINATES} more points" if len(points) > _SHOWN_COORDINATES else ""
+    left = len(points) - _SHOWN_COORDINATES
+    more = f" and {counted(left, 'more point')}" if left > 0 else ""
     return f"{text(data_set, '00700023').lower()} {' '.join(points[:_SHOWN_COORDINATES])}{more}".strip()
 
 
@@ -132,6 +140,18 @@ def _reference(data_set: JsonAttributes, evidence: Mapping[str, tuple[str, str]]
     study, series = evidence.get(instance, ("", ""))
     frames = tuple(int(one) for one in texts(found, "00081160") if one.isdigit())
     return Reference(text(found, "00081150"), instance, series, study, frames)
+
+
+def references(header: JsonAttributes) -> list[Reference]:
+    """The objects that the report speaks of and tells the series of, each once, in the order of the tree."""
+    found: dict[tuple[str, str, str], Reference] = {}
+    waiting = [read_tree(header)]
+    while waiting:
+        one = waiting.pop()
+        if one.reference is not None and one.reference.series:
+            found.setdefault((one.reference.study, one.reference.series, one.reference.instance), one.reference)
+        waiting.extend(reversed(one.children))
+    return list(found.values())
 
 
 def _evidence(header: JsonAttributes) -> dict[str, tuple[str, str]]:

@@ -16,8 +16,9 @@ from dicomweb.pixels.objects.contract import Needs, Portrait, PortraitRequest, S
 from dicomweb.pixels.objects.waveform import bulk_needs_of, groups_of
 from dicomweb.pixels.objects.waveform_sheet import LONG_SECONDS, Grid, Sheet, lay_out
 
-_FINE: Colour = (250, 218, 214)
-_BOLD: Colour = (238, 170, 162)
+_FINE: Colour = (254, 240, 238)
+_BOLD: Colour = (246, 202, 196)
+"""Pale, since half of a JPEG of a chart is its paper."""
 _CURVE: Colour = (20, 24, 40)
 _LETTERS: Colour = (40, 44, 60)
 _QUIET: Colour = (105, 110, 125)

@@ -26,6 +26,7 @@ from dicomweb.pixels.render.palette import Palette, apply_palette, palette_table
 from dicomweb.pixels.render.samples import SampleLayout, look_up, read_layout, with_sign
 from dicomweb.pixels.render.settings import Region, RenderSettings, Window
 from dicomweb.pixels.render.viewport import (
+    Placement,
     pixel_aspect,
     place,
     plan_placement,
@@ -35,6 +36,7 @@ from dicomweb.pixels.render.viewport import (
 
 if TYPE_CHECKING:
     from dicomweb.pixels.presentation.model import Presentation
+    from dicomweb.pixels.presentation.spatial import Placement as StatePlacement
 
 _SOP_INSTANCE, _PIXEL_PRESENTATION = "00080018", "00089205"
 _OVERLAY_ROWS = tuple(f"{group:04X}0010" for group in range(0x6000, 0x6020, 2))
@@ -71,13 +73,7 @@ def render_frame(
         )
     # Planned before anything is computed: what cannot be shown is refused at once
     if presentation is None:
-        placement = plan_placement(
-            rows,
-            columns,
-            settings.viewport,
-            aspect=pixel_aspect(attributes) if settings.viewport else 1.0,
-            most_pixels=settings.most_pixels,
-        )
+        placement = _placement(attributes, rows, columns, settings)
         picture = _samples_shown(frame, array, attributes, settings.window)
         picture = _with_overlays(picture, array, attributes, values) if settings.overlays else picture
         picture = place(picture, placement)
@@ -89,6 +85,36 @@ def render_frame(
         picture = annotate(picture, header, number, settings.annotation)
     profile = b"" if settings.icc == "no" or picture.ndim == 2 else _profile(attributes, presentation)
     return colour_managed(np.ascontiguousarray(picture), profile, settings.icc)
+
+
+def picture_size(
+    header: JsonAttributes,
+    number: int,
+    rows: int,
+    columns: int,
+    settings: RenderSettings,
+    presentation: Presentation | None = None,
+) -> tuple[int, int]:
+    """Rows and columns of the picture that `render_frame` makes of a frame of `rows` x `columns` pixels.
+
+    Raises what it raises for a picture of a size that has no meaning, or is too large.
+    """
+    attributes = FrameAttributes(header, number, BulkValues({}))
+    if presentation is not None:
+        placed = _state_placement(attributes, rows, columns, settings, presentation)
+        return placed.rows, placed.columns
+    placement = _placement(attributes, rows, columns, settings)
+    return placement.rows, placement.columns
+
+
+def _placement(attributes: FrameAttributes, rows: int, columns: int, settings: RenderSettings) -> Placement:
+    return plan_placement(
+        rows,
+        columns,
+        settings.viewport,
+        aspect=pixel_aspect(attributes) if settings.viewport else 1.0,
+        most_pixels=settings.most_pixels,
+    )
 
 
 def automatic_window(
@@ -175,28 +201,11 @@ def _presented(
     values: Mapping[str, bytes],
 ) -> npt.NDArray[np.uint8]:
     """The frame as a presentation state wants it seen; the client's window and viewport still count."""
-    from dicomweb.pixels.presentation.compose import plan_picture, present
-    from dicomweb.pixels.presentation.spatial import Crop
+    from dicomweb.pixels.presentation.compose import present
 
+    presentation = _flipped(presentation, settings)
     rows, columns = array.shape[:2]
-    viewport = settings.viewport
-    region = viewport.region if viewport is not None else Region()
-    crop = None if region.is_whole else Crop(*whole_pixels(region, rows, columns))
-    # The image is flipped, not what is written over it
-    orientation = presentation.orientation.flipped(across=region.flips_across, down=region.flips_down)
-    presentation = replace(presentation, orientation=orientation)
-    placement = plan_picture(
-        attributes.data_set,
-        attributes.number,
-        rows,
-        columns,
-        presentation,
-        width=viewport.width if viewport else None,
-        height=viewport.height if viewport else None,
-        enlarge=viewport.enlarge if viewport else True,
-        most_pixels=settings.most_pixels,
-        crop=crop,
-    )
+    placement = _state_placement(attributes, rows, columns, settings, presentation)
     return present(
         _state_shown(frame, array, attributes, settings.window, presentation),
         attributes.data_set,
@@ -206,6 +215,35 @@ def _presented(
         samples=array,
         bulk=values,
         resize=resized,
+    )
+
+
+def _flipped(presentation: Presentation, settings: RenderSettings) -> Presentation:
+    """The state for a viewport that may flip the picture: the image is flipped, not what is written over it."""
+    region = settings.viewport.region if settings.viewport is not None else Region()
+    orientation = presentation.orientation.flipped(across=region.flips_across, down=region.flips_down)
+    return replace(presentation, orientation=orientation)
+
+
+def _state_placement(
+    attributes: FrameAttributes, rows: int, columns: int, settings: RenderSettings, presentation: Presentation
+) -> StatePlacement:
+    from dicomweb.pixels.presentation.compose import plan_picture
+    from dicomweb.pixels.presentation.spatial import Crop
+
+    viewport = settings.viewport
+    region = viewport.region if viewport is not None else Region()
+    return plan_picture(
+        attributes.data_set,
+        attributes.number,
+        rows,
+        columns,
+        presentation,
+        width=viewport.width if viewport else None,
+        height=viewport.height if viewport else None,
+        enlarge=viewport.enlarge if viewport else True,
+        most_pixels=settings.most_pixels,
+        crop=None if region.is_whole else Crop(*whole_pixels(region, rows, columns)),
     )
 
 

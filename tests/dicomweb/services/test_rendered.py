@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import weakref
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
 
 from dicomweb.pixels.frame import Picture
 from dicomweb.services import drawing_work
@@ -26,6 +29,7 @@ from tests.build.dicom import (
     to_file,
     uid,
 )
+from tests.build.samples import SAMPLES
 from tests.build.studio import gallery, greys, look_at
 
 STUDY = f"/studies/{uid('study')}"
@@ -176,6 +180,35 @@ async def test_an_animation_of_too_many_frames_or_bytes_is_refused() -> None:
         assert (answer.status, told in answer.body.decode()) == (400, True)
 
 
+async def test_an_animation_that_would_be_too_large_is_refused_before_any_frame_is_read() -> None:
+    """2560 x 320 pixels of 4 frames are known to be more from the viewport alone."""
+    services = gallery(ramp(frames=4), limits=PictureLimits(animation_bytes=3_000_000))
+
+    told = await services.get(f"{INSTANCE}/rendered?viewport=2560,2560", "image/gif")
+
+    assert told.status == 400
+    assert "pixels.animation_bytes" in told.body.decode()
+    assert "4 frames of 2560 x 320 pixels" in told.body.decode()
+    assert services.archive.calls["frames"] == 0
+    assert (await services.get(f"{INSTANCE}/rendered?viewport=2000,2000", "image/gif")).status == 200
+
+
+async def test_a_film_without_a_window_is_seen_through_one_window() -> None:
+    """The frames rise by 64 each: each by itself would look like all others."""
+    services = gallery(ramp(frames=3))
+
+    film = look_at((await services.get(f"{INSTANCE}/rendered", "image/gif")).body)
+    means = []
+    for number in range(3):
+        film.seek(number)
+        means.append(np.asarray(film.convert("L")).mean())
+    middle = greys((await services.get(f"{INSTANCE}/frames/2/rendered", "image/png")).body)
+
+    assert means[0] == 0
+    assert means[2] == 255
+    assert means[1] == pytest.approx(middle.mean(), abs=1)
+
+
 @pytest.mark.parametrize("media", ["image/gif", "video/mp4"])
 async def test_an_animation_lets_go_of_each_picture_before_the_next(
     media: str, monkeypatch: pytest.MonkeyPatch
@@ -314,8 +347,10 @@ async def test_a_damaged_frame_is_an_error_of_that_frame_alone() -> None:
     )
     assert (await services.get(f"{INSTANCE}/frames/1/rendered")).status == 200
     damaged = await services.get(f"{INSTANCE}/frames/2/rendered")
-    assert 400 <= damaged.status < 500
-    assert damaged.body
+    assert damaged.status == 406
+    assert "the stored pixel data are damaged" in damaged.body.decode()
+    assert "frame 2" in damaged.body.decode()
+    assert (await services.get(f"{INSTANCE}/frames/2/thumbnail")).status == 406
     whole = await services.get(f"{INSTANCE}/rendered", "multipart/related")
     assert [look_at(part.data).size == (4, 4) for part in whole.parts()] == [True, False], "a card for the other"
 
@@ -394,6 +429,75 @@ async def test_a_report_comes_in_the_character_set_that_is_asked_for() -> None:
     told.body.decode("latin-1")
     unknown = await gallery(report).get(f"{INSTANCE}/rendered?charset=utf-16,klingon", "text/plain")
     assert unknown.content_type == "text/plain; charset=utf-8"
+    assert "utf-16, klingon" in unknown.headers["warning"]
+
+
+def report_of(*instances: str) -> bytes:
+    """A report that refers to instances of the stack."""
+    references = []
+    for name in instances:
+        one = Dataset()
+        one.ReferencedSOPClassUID, one.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", uid(name)
+        references.append(one)
+    series, evidence = Dataset(), Dataset()
+    series.SeriesInstanceUID, series.ReferencedSOPSequence = uid("series"), references
+    evidence.StudyInstanceUID, evidence.ReferencedSeriesSequence = uid("study"), [series]
+    content = []
+    for one in references:
+        item = Dataset()
+        item.RelationshipType, item.ValueType, item.ReferencedSOPSequence = "CONTAINS", "IMAGE", [one]
+        content.append(item)
+    return make_file(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33",
+        instance="report",
+        series="reports",
+        Modality="SR",
+        ValueType="CONTAINER",
+        CurrentRequestedProcedureEvidenceSequence=[evidence],
+        ContentSequence=content,
+    )
+
+
+async def test_a_report_tells_images_that_are_not_stored_from_those_that_are() -> None:
+    services = gallery(*stack(), report_of("i1", "nowhere"))
+    path = f"{STUDY}/series/{uid('reports')}/instances/{uid('report')}/rendered"
+
+    page = (await services.get(path, "text/html")).body.decode()
+    text = (await services.get(path, "text/plain")).body.decode()
+
+    assert page.count("<a ") == 1
+    assert f"instances/{uid('i1')}/rendered" in page
+    assert f'({uid("nowhere")}) <span class="how">not stored here</span>' in page
+    assert f"({uid('nowhere')}), not stored here" in text
+    assert f"({uid('i1')})\n" in text
+
+
+@pytest.mark.skipif(SAMPLES is None, reason="no sample data beside the checkout")
+async def test_a_chart_as_jpeg_is_not_much_larger_than_it_need_be() -> None:
+    """Lines cost JPEG a megabyte at the quality of photographs, which is given to who asks for it."""
+    assert SAMPLES is not None
+    data = (SAMPLES / "objects" / "waveform" / "pydicom--waveform_ecg.dcm").read_bytes()
+    header = pydicom.dcmread(io.BytesIO(data))
+    path = (
+        f"/studies/{header.StudyInstanceUID}/series/{header.SeriesInstanceUID}"
+        f"/instances/{header.SOPInstanceUID}/rendered"
+    )
+    services = gallery(data)
+
+    plain = await services.get(path, "image/jpeg")
+    fine = await services.get(path + "?quality=90", "image/jpeg")
+
+    assert plain.content_type == "image/jpeg"
+    assert len(plain.body) < 300_000 < len(fine.body)
+
+
+async def test_an_object_whose_document_is_empty_is_shown_by_a_card() -> None:
+    services = gallery(document("model/stl", "104.3", b""))
+
+    told = await services.get(f"{INSTANCE}/rendered", "*/*")
+
+    assert (told.status, told.content_type) == (200, "image/jpeg")
+    assert (await services.get(f"{INSTANCE}/rendered", "model/stl")).status == 406
 
 
 async def test_thumbnails_are_small_and_whole_pictures_are_not() -> None:

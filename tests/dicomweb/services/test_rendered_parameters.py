@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -30,6 +32,7 @@ def wado(query: str) -> WadoQuery:
         ("window=40,400", Window(40, 400, "linear")),
         ("window=40,400,linear", Window(40, 400, "linear")),
         ("window=40.5,400,linear-exact", Window(40.5, 400, "linear-exact")),
+        ("window=40,400,LINEAR_EXACT", Window(40, 400, "linear-exact")),
         ("window=-600,1.6e3,SIGMOID", Window(-600, 1600, "sigmoid")),
         ("window=%2040%20,%20400%20", Window(40, 400, "linear")),
     ],
@@ -72,6 +75,10 @@ def test_a_viewport_may_leave_out_what_has_a_default(query: str, viewport: Viewp
         ("viewport=60000,60000", "setting pixels.viewport_pixels"),
         ("viewport=9,9,1,1,0,4", "no width"),
         ("viewport=9,9,1,1,2,3,4", "not 7 items"),
+        ("viewport=9,9,1,1,2", "not 5 items"),
+        ("viewport=9", "not 1 item"),
+        ("viewport=1000000000,1", "at most 65500 pixels a side, not 1000000000"),
+        ("viewport=1" + "0" * 30 + ",1", "a number of 31 digits"),
         ("quality=0", "from 1 to 100"),
         ("quality=101", "from 1 to 100"),
         ("quality=best", "not a whole number"),
@@ -88,14 +95,36 @@ def test_what_has_no_meaning_is_refused_with_what_was_expected(query: str, told:
     assert refused.value.status == 400
 
 
-def test_unknown_parameters_are_passed_over() -> None:
-    assert look("colour=blue&accept=image/png") == look("")
+def test_unknown_parameters_are_passed_over_and_named_in_a_warning() -> None:
+    asked = look("colour=blue&windw=40,400&accept=image/png")
+
+    assert replace(asked, warning="") == look("")
+    assert asked.fields() == (
+        ("Warning", '299 dicomlake "The following parameters are not supported: colour, windw"'),
+    )
+    assert look("accept=image/png&asof=7").fields() == ()
+    assert wado("asof=7").look.fields() == ()
+    assert "not supported: viewport" in wado("viewport=1,2").look.warning
+
+
+@pytest.mark.parametrize("name", ['a"b', "x\r\nSet-Cookie: y", "ü", "n" * 100])
+def test_a_warning_holds_nothing_that_a_header_field_cannot(name: str) -> None:
+    ((_, told),) = read_look([(name, "1")], LIMITS).fields()
+
+    assert told == '299 dicomlake "The following parameters are not supported: others"'
 
 
 def test_unknown_parameters_may_stand_twice_with_two_values() -> None:
     """PS3.18 8.3.2: what is unknown is passed over, also when careless clients write it again."""
-    assert look("_=1&_=2") == look("")
-    assert wado("_=1&_=2") == wado("")
+    assert look("_=1&_=2").settings == look("").settings
+    assert wado("_=1&_=2").look.warning.endswith("not supported: _")
+
+
+@pytest.mark.parametrize("read", [look, lambda query: wado(query).look])
+def test_a_character_set_that_nobody_knows_is_warned_of(read: Callable[[str], Look]) -> None:
+    assert read("charset=klingon").warning == "The character set is not known, text is in UTF-8: klingon"
+    assert read("charset=klingon,latin1").warning == ""
+    assert read("charset=*").warning == ""
 
 
 def test_unknown_annotations_are_warned_of_and_the_others_obeyed() -> None:
@@ -185,9 +214,17 @@ def test_wado_uri_refuses_what_has_no_meaning(query: str, told: str) -> None:
     assert refused.value.status == 400
 
 
-@pytest.mark.parametrize("query", [[], [("requestType", "WADO")], [("objectUID", "1.2")], [("requestType", "X")]])
-def test_wado_uri_needs_its_request_type_and_an_object(query: list[tuple[str, str]]) -> None:
-    with pytest.raises(WebError, match="missing"):
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ([], "requestType is missing"),
+        ([("requestType", "WADO")], "objectUID.*is missing"),
+        ([("objectUID", "1.2")], "requestType is missing"),
+        ([("requestType", "FOO"), ("objectUID", "1.2")], "has another value than WADO"),
+    ],
+)
+def test_wado_uri_needs_its_request_type_and_an_object(query: list[tuple[str, str]], said: str) -> None:
+    with pytest.raises(WebError, match=said):
         read_wado(query, LIMITS)
 
 

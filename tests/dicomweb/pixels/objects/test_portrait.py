@@ -56,7 +56,26 @@ def test_segmentations_and_objects_without_pixels_are_not() -> None:
     ],
 )
 def test_each_kind_has_a_default_media_type(sop_class: str, default: str) -> None:
-    assert offered_media(built(SOPClassUID=STORAGE + sop_class).header, "")[0] == default
+    header = built(SOPClassUID=STORAGE + sop_class, EncapsulatedDocument=b"ab").header
+
+    assert offered_media(header, "")[0] == default
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "media"),
+    [
+        ("104.1", ("image/*",)),
+        ("104.2", ("text/html", "text/plain", "image/*")),
+        ("104.3", ("image/*",)),
+        ("104.5", ("image/*",)),
+    ],
+)
+def test_a_document_that_is_not_there_is_not_offered(sop_class: str, media: tuple[str, ...]) -> None:
+    empty = built(SOPClassUID=STORAGE + sop_class, EncapsulatedDocument=b"")
+
+    assert offered_media(empty.header, "") == media
+    assert isinstance(empty.show(), Picture)
+    assert passage(empty.header, PortraitRequest(media_type=media[0].replace("*", "png"))) is None
 
 
 def test_video_is_told_by_its_transfer_syntax() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 from pydicom.dataset import Dataset
 
-from tests.build.dicom import uid
-from tests.dicomweb.pixels.objects.subjects import STORAGE, Subject, built, code, item
+from dicomweb.pixels.objects.portrait import Fetched, Portrait, PortraitRequest, portray, referenced
+from tests.build.dicom import ct_slice, uid
+from tests.dicomweb.pixels.objects.subjects import STORAGE, Subject, built, code, item, subject
 
 ROOT = "https://lake.example/dicom-web"
 CT = STORAGE + "2"
@@ -146,6 +148,65 @@ def test_value_types_in_plain_text() -> None:
                  "When: 2024-02-29 13:14:15", "Key: 1.2.3", "Where: point (1.5, 2.5)",
                  "Nothing: Not measured"):  # fmt: skip
         assert line in text
+
+
+@pytest.mark.parametrize(
+    ("meaning", "shown"),
+    [("px", "7 px"), ("no units", "7"), ("1", "7"), ("Unity", "7"), ("lesions", "7 lesions")],
+)
+def test_what_is_counted_in_under_the_code_of_unity_is_shown(meaning: str, shown: str) -> None:
+    measured = item(NumericValue="7", MeasurementUnitsCodeSequence=[code("1", meaning, "UCUM")])
+
+    text = report(content("NUM", "Area", MeasuredValueSequence=[measured])).text("text/plain")
+
+    assert f"Area: {shown}\n" in text
+
+
+@pytest.mark.parametrize(("points", "more"), [(4, ""), (5, " and 1 more point"), (6, " and 2 more points")])
+def test_long_outlines_are_cut(points: int, more: str) -> None:
+    text = report(content("SCOORD", "Where", GraphicType="POLYLINE", GraphicData=[1.0] * 2 * points))
+
+    assert f"(1, 1) (1, 1) (1, 1) (1, 1){more}\n" in text.text("text/plain")
+
+
+def test_references_are_those_whose_series_is_known_each_once() -> None:
+    one = report(
+        content("IMAGE", "Source", ReferencedSOPSequence=[image("first", 3, 4)]),
+        content(
+            "CONTAINER",
+            "More",
+            children=(
+                content("IMAGE", "Again", ReferencedSOPSequence=[image("first")]),
+                content("IMAGE", "Other", ReferencedSOPSequence=[image("second")]),
+                content("IMAGE", "Elsewhere", ReferencedSOPSequence=[image("unknown")]),
+            ),
+        ),
+    )
+
+    found = referenced(one.header, PortraitRequest(media_type="text/html"))
+
+    assert found == [(uid("study"), uid("images"), uid("first")), (uid("study"), uid("images"), uid("second"))]
+    assert referenced(one.header, PortraitRequest(media_type="image/png")) == []
+    assert referenced(subject(ct_slice()).header, PortraitRequest(media_type="image/png")) == []
+
+
+def test_objects_that_are_not_stored_are_not_linked_but_marked() -> None:
+    one = report(
+        content("IMAGE", "Source", ReferencedSOPSequence=[image("first")]),
+        content("IMAGE", "Other", ReferencedSOPSequence=[image("second")]),
+    )
+
+    def text(media: str) -> str:
+        wanted = PortraitRequest(media_type=media, root=ROOT, missing=frozenset((uid("first"),)))
+        made = portray(one.header, Fetched(), wanted)
+        assert isinstance(made, Portrait)
+        return made.data.decode()
+
+    links = [attributes["href"] or "" for tag, attributes in read(text("text/html")).seen if tag == "a"]
+    assert [uid("second") in link for link in links] == [True]
+    assert f'({uid("first")}) <span class="how">not stored here</span>' in text("text/html")
+    assert f"({uid('first')}), not stored here\n" in text("text/plain")
+    assert f"({uid('second')})\n" in text("text/plain")
 
 
 def test_children_are_indented_below_what_they_belong_to() -> None:
