@@ -8,8 +8,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STORE ?= ./dicomlake-data
 GALLERY ?= build/gallery
+# Of `make torture`: where the archive is (folder, bucket, both), kills and minutes of each, a seed to do it again
+PLACE ?= both
+KILLS ?= 200
+MINUTES ?= 20
+SEED ?=
 
-.PHONY: help setup run test lint unit gallery bench clean
+.PHONY: help setup run test lint unit gallery torture bench clean
 
 help:
 	@echo "make setup   make .venv with dicomlake and what its tests need"
@@ -17,6 +22,7 @@ help:
 	@echo "make test    lint and all tests"
 	@echo "make lint    ruff and mypy"
 	@echo "make gallery a page with the rendered picture of every sample file, in $(GALLERY)"
+	@echo "make torture three nodes on one store, killed 200 times while clients write; PLACE, KILLS, MINUTES, SEED"
 	@echo "make bench   how to measure"
 
 setup: $(STAMP)
@@ -45,6 +51,9 @@ unit: setup
 
 gallery: setup
 	$(BIN)/python -m tests.gallery $(GALLERY)
+
+torture: setup
+	$(BIN)/python -m tests.torture --store $(PLACE) --kills $(KILLS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench:
 	@echo "Figures are taken with dwbench, a black-box benchmark for DICOMweb servers. Start an empty archive:"

@@ -1,0 +1,1 @@
+"""Several nodes on one store that are killed at random moments, and what must hold afterwards."""

@@ -1,0 +1,313 @@
+"""Clients that store, replace, delete, bring back, search and read at whichever node answers, without end."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from requests import RequestException, Response, Session
+
+from dicomweb.model.keys import InstanceKey
+from dicomweb.wire.paths import scope_path
+from tests.faults.checks import RELATED, related
+from tests.torture.ledger import Ack, Content, Files, Ledger, Owned, fixed_uid
+from tests.torture.nodes import Node
+
+SECONDS = 20.0
+"""How long a client waits for an answer."""
+STRONG = {"Cache-Control": "no-cache"}
+AS_STORED = {"Accept": "application/dicom; transfer-syntax=*", **STRONG}
+_REVISION = "X-Dicomlake-Revision"
+_PER_SERIES = 40
+_MOST_LARGE = 6
+"""Large instances a client sends; the tests' bucket lies in memory."""
+UNAVAILABLE = frozenset((500, 502, 503, 504, 507))
+"""What a node may answer that cannot do its work for now; nothing is known then of what it did."""
+_MOVED_ON = 0x0110
+"""Failure reason (PS3.18 Table I.2-2) where the archive asks for the instance once more; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a store answer says."""
+
+    stored: frozenset[str]
+    """SOP Instance UIDs."""
+    refused: frozenset[str]
+    revision: int
+
+
+class Client:
+    """One client: instances of its own, and some that all share."""
+
+    def __init__(
+        self, number: int, seed: int, nodes: Sequence[Node], ledger: Ledger, shared: Sequence[InstanceKey]
+    ) -> None:
+        self.name = f"client {seed} {number}"
+        self.chance = random.Random(self.name)
+        self.nodes = nodes
+        self.ledger = ledger
+        self.shared = shared
+        self.files = Files()
+        self.own: list[list[Owned]] = []
+        """By series."""
+        self.removals: list[tuple[int, InstanceKey]] = []
+        self.contents = number * 1_000_000
+        self.larges = 0
+        self.session = Session()
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._run, name=self.name)
+
+    def _run(self) -> None:
+        works = {
+            self.store_new: 6,
+            self.send_again: 3,
+            self.replace: 2,
+            self.delete: 2,
+            self.delete_series: 0.3,
+            self.undelete: 2,
+            self.read: 4,
+            self.search: 1,
+            self.contend: 4,
+        }
+        try:
+            while not self.stop.wait(self.chance.uniform(0, 0.03)):
+                work = self.chance.choices(list(works), list(works.values()))[0]
+                work()
+        except Exception as error:
+            self.ledger.fault(f"{self.name} broke: {error!r}")
+            raise
+
+    def ask(self, method: str, path: str, *, headers: dict[str, str], data: bytes = b"") -> Response | None:
+        """The answer of some node; None if it never came or tells that the node cannot work for now."""
+        serving = [url for node in self.nodes if (url := node.url)]
+        if not serving:
+            self.stop.wait(0.05)
+            return None
+        url = self.chance.choice(serving)
+        try:
+            answer = self.session.request(
+                method, url + "/dicom-web" + path, headers=headers, data=data, timeout=SECONDS
+            )
+        except RequestException:
+            self.ledger.count("no answer")
+            return None
+        if answer.status_code in UNAVAILABLE:
+            self.ledger.count(f"answered {answer.status_code}")
+            if answer.status_code == 500:
+                self.ledger.fault(f"{method} {path}: 500 {answer.text[:300]}")
+            return None
+        return answer
+
+    # storing
+
+    def send(self, files: Sequence[bytes]) -> Told | None:
+        """Store files; None if nobody knows what became of them."""
+        answer = self.ask("POST", "/studies", headers=RELATED, data=related(*files))
+        if answer is None:
+            return None
+        if answer.status_code not in (200, 202, 409):
+            self.ledger.fault(f"storing: {answer.status_code} {answer.text[:300]}")
+            return None
+        module = orjson.loads(answer.content)
+        stored = [item["00081155"]["Value"][0] for item in module.get("00081199", {}).get("Value", [])]
+        failed = module.get("00081198", {}).get("Value", [])
+        for item in failed:
+            if item["00081197"]["Value"] != [_MOVED_ON]:
+                self.ledger.fault(f"refused: {answer.text[:400]}")
+        refused = frozenset(item["00081155"]["Value"][0] for item in failed)
+        self.ledger.count("acknowledged instances", len(stored))
+        self.ledger.count("asked for once more", len(refused))
+        return Told(frozenset(stored), refused, int(answer.headers.get(_REVISION, 0)))
+
+    def put(self, batch: Sequence[tuple[Owned, int]]) -> None:
+        """Store contents of own instances in one request, and keep the books; when in doubt, often again."""
+        files = [self.files.make(one.key, content, large=one.large) for one, content in batch]
+        digests = [self.ledger.note(one.key, data) for (one, _), data in zip(batch, files, strict=True)]
+        for (one, content), digest in zip(batch, digests, strict=True):
+            one.undo = None
+            one.contents[digest] = content
+        while True:
+            told = self.send(files)
+            for (one, _), digest in zip(batch, digests, strict=True):
+                sop = one.key.instance
+                if told is None or (sop not in told.stored and sop not in told.refused):
+                    one.states |= {digest}
+                    if told is not None:
+                        self.ledger.fault(f"{sop} is missing in a store answer")
+                elif sop in told.stored:
+                    one.states = frozenset([digest])
+            if told is not None or self.stop.is_set() or self.chance.random() < 0.3:
+                return
+            self.stop.wait(0.1)
+
+    def fresh(self) -> int:
+        self.contents += 1
+        return self.contents
+
+    def store_new(self) -> None:
+        large = self.larges < _MOST_LARGE and self.chance.random() < 0.02
+        self.larges += large
+        if not self.own or len(self.own[-1]) >= _PER_SERIES:
+            self.own.append([])
+        place, series = len(self.own), self.own[-1]
+        batch = []
+        for _ in range(1 if large else self.chance.choice((1, 1, 2, 5, 9))):
+            study = fixed_uid(f"{self.name} study {(place + 1) // 2}")
+            number = f"{self.name} {place} {len(series)}"
+            key = InstanceKey(study, fixed_uid(f"{self.name} series {place}"), fixed_uid(number))
+            series.append(self.ledger.own(Owned(key, large)))
+            batch.append((series[-1], self.fresh()))
+        self.put(batch)
+
+    def some(self) -> Owned | None:
+        """One of its own, more likely a late one."""
+        if not self.own:
+            return None
+        series = self.own[-1] if self.chance.random() < 0.5 else self.chance.choice(self.own)
+        return self.chance.choice(series) if series else None
+
+    def send_again(self) -> None:
+        """What was sent before, once more: a duplicate, or what it was before it was replaced or deleted."""
+        if (one := self.some()) and one.contents:
+            digest = next((state for state in one.states if state is not None), None)
+            digest = digest or self.chance.choice(list(one.contents))
+            self.put([(one, one.contents[digest])])
+
+    def replace(self) -> None:
+        if (one := self.some()) and not one.large:
+            self.put([(one, self.fresh())])
+
+    # deleting
+
+    def delete(self) -> None:
+        if one := self.some():
+            before, one.undo = one.states, None
+            revision = self.remove(scope_path(one.key.scope), [one])
+            if revision and len(before) == 1:
+                one.undo = revision, next(iter(before))
+
+    def delete_series(self) -> None:
+        if self.own:
+            series = self.chance.choice(self.own)
+            for one in series:
+                one.undo = None
+            path = scope_path(series[0].key.scope).partition("/instances/")[0]
+            self.remove(path, series)
+
+    def remove(self, path: str, instances: Sequence[Owned]) -> int:
+        """The revision that did it, 0 if none is known."""
+        answer = self.ask("DELETE", path, headers={})
+        if answer is None:
+            for one in instances:
+                one.states |= {None}
+            return 0
+        if answer.status_code not in (204, 404, 410):
+            self.ledger.fault(f"deleting: {answer.status_code} {answer.text[:300]}")
+            return 0
+        if answer.status_code != 204:
+            for one in instances:
+                if None not in one.states:
+                    self.ledger.fault(f"deleting {path}: {answer.status_code}, but {one.key.instance} is there")
+        for one in instances:
+            one.states = frozenset([None])
+        self.ledger.count("deletions")
+        return int(answer.headers[_REVISION]) if answer.status_code == 204 else 0
+
+    def undelete(self) -> None:
+        candidates = [one for series in self.own[-3:] for one in series if one.undo]
+        if not candidates:
+            return
+        one = self.chance.choice(candidates)
+        assert one.undo is not None
+        (revision, content), one.undo = one.undo, None
+        answer = self.ask("POST", f"{scope_path(one.key.scope)}/undelete?revision={revision}", headers={})
+        if answer is None:
+            one.states |= {content}
+        elif answer.status_code == 200:
+            one.states = frozenset([content])
+            self.ledger.count("undeletes")
+        else:
+            self.ledger.fault(f"undelete of {revision}: {answer.status_code} {answer.text[:200]}")
+
+    # reading
+
+    def read(self) -> None:
+        """An own instance, or another client's, or a shared one: nothing but what may be there comes back."""
+        if one := self.some():
+            self.check(one.key, one.states)
+        self.check(self.chance.choice(self.shared), None)
+
+    def check(self, key: InstanceKey, states: frozenset[Content] | None) -> None:
+        """Read an instance as it is stored; `states` is what may be there, None for whatever was sent."""
+        answer = self.ask("GET", scope_path(key.scope), headers=AS_STORED)
+        if answer is None:
+            return
+        self.ledger.count("reads")
+        if answer.status_code in (404, 410):
+            if states is not None and None not in states:
+                self.ledger.fault(f"read {key.instance}: {answer.status_code}, but it was acknowledged")
+            return
+        if answer.status_code != 200:
+            self.ledger.fault(f"read {key.instance}: {answer.status_code} {answer.text[:200]}")
+            return
+        found = hashlib.sha256(answer.content).digest()
+        may = self.ledger.sent.get(key, set()) if states is None else states
+        if found not in {self.ledger.whole[state] for state in list(may) if state is not None}:
+            self.ledger.fault(f"read {key.instance}: bytes that must not be there, {len(answer.content)} of them")
+
+    def search(self) -> None:
+        if not self.own:
+            return
+        series = self.chance.choice(self.own)
+        path = scope_path(series[0].key.scope).partition("/instances/")[0]
+        answer = self.ask("GET", path + "/instances?limit=1000", headers=STRONG)
+        if answer is None:
+            return
+        if answer.status_code not in (200, 204, 404):
+            self.ledger.fault(f"search: {answer.status_code} {answer.text[:200]}")
+            return
+        self.ledger.count("searches")
+        listed = [item["00080018"]["Value"][0] for item in orjson.loads(answer.content or b"[]")]
+        if answer.status_code != 200:
+            listed = []
+        for one in series:
+            times = listed.count(one.key.instance)
+            if times > 1 or (times and one.states == {None}) or (not times and None not in one.states):
+                self.ledger.fault(f"search: {one.key.instance} {times} times, may be {len(one.states)} things")
+
+    # what all write at once
+
+    def contend(self) -> None:
+        key = self.chance.choice(self.shared)
+        action = self.chance.choice(("store", "store", "store", "remove", "restore"))
+        if action == "store":
+            data = self.files.make(key, self.chance.randrange(4))
+            digest = self.ledger.note(key, data)
+            told = self.send([data])
+            if told is not None and key.instance in told.stored:
+                self.ledger.acknowledge(Ack(told.revision, "stored", key, digest))
+        elif action == "remove":
+            answer = self.ask("DELETE", scope_path(key.scope), headers={})
+            if answer is not None and answer.status_code == 204:
+                revision = int(answer.headers[_REVISION])
+                self.removals.append((revision, key))
+                self.ledger.acknowledge(Ack(revision, "removed", key))
+        elif self.removals:
+            revision, key = self.removals.pop(self.chance.randrange(len(self.removals)))
+            answer = self.ask("POST", f"{scope_path(key.scope)}/undelete?revision={revision}", headers={})
+            if answer is not None and answer.status_code == 200:
+                self.ledger.acknowledge(Ack(int(answer.headers[_REVISION]), "restored", key, target=revision))
+
+
+def shared_keys(seed: int) -> list[InstanceKey]:
+    """Instances that all clients write: three of one study, one of another."""
+    places = ((1, 1, 1), (1, 1, 2), (1, 2, 3), (2, 3, 4))
+    return [
+        InstanceKey(*(fixed_uid(f"shared {seed} {level} {n}") for level, n in enumerate(place)))
+        for place in places
+    ]

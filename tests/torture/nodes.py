@@ -1,0 +1,226 @@
+"""The nodes that are tortured: `dicomlake serve` in processes of their own on one folder or one bucket."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage.objects.contract import ObjectStore
+from storage.objects.local import LocalStore
+from storage.objects.s3 import S3Store
+from tests.app.processes import environment
+from tests.build.moto_server import moto_server
+from tests.build.s3 import make_bucket, s3_settings
+from tests.clients.servers import S3_CREDENTIALS
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the archive is."""
+
+    address: str
+    arguments: Sequence[str] = ()
+    """What else a command needs on its command line."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """What it needs of its environment."""
+    endpoint: str = ""
+    """Of the bucket."""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[ObjectStore]:
+        """The store itself, to look behind the nodes."""
+        if not self.endpoint:
+            async with LocalStore(Path(self.address)) as folder:
+                yield folder
+            return
+        bucket, _, prefix = self.address.removeprefix("s3://").partition("/")
+        async with S3Store(s3_settings(self.endpoint, bucket, prefix=prefix)) as store:
+            yield store
+
+
+def bucket_place(endpoint: str, *, seen_at: str = "") -> Place:
+    """A new bucket of a server; the nodes go by `seen_at` if that is another URL, a proxy's for instance."""
+    address = f"s3://{make_bucket(endpoint)}/archive"
+    return Place(address, ("--s3-endpoint", seen_at or endpoint), S3_CREDENTIALS, endpoint)
+
+
+@contextmanager
+def place_of(kind: str, folder: Path) -> Iterator[Place]:
+    """A new archive: `folder`, below that folder, or `bucket`, on a server of its own."""
+    if kind == "folder":
+        yield Place(str(folder / "store"))
+        return
+    with moto_server() as endpoint:
+        yield bucket_place(endpoint)
+
+
+class Node:
+    """One node: a process, time and again another one, on the same node folder unless that is wiped."""
+
+    def __init__(self, place: Place, folder: Path) -> None:
+        self.place = place
+        self.folder = folder
+        self.url = ""
+        """Empty while it does not serve."""
+        self.deaths: list[str] = []
+        """Ends that nobody brought about."""
+        self.starts = 0
+        self._killed = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._starting: threading.Thread | None = None
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+    @property
+    def node_dir(self) -> Path:
+        return self.folder / "node"
+
+    def start(self, *, empty: bool = False) -> None:
+        """Start it; returns at once. With `empty` all it kept for itself is gone."""
+        self.await_start()
+        if empty:
+            shutil.rmtree(self.node_dir, ignore_errors=True)
+        self.starts += 1
+        self._killed = False
+        self._process = self._launch()
+        self._starting = threading.Thread(target=self._await_url, args=(self._process,))
+        self._starting.start()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "app.cli", "serve", "--store", self.place.address]
+        command += ["--node-dir", str(self.node_dir), "--http-port", "0", "--dicom-port", "0"]
+        command += [*self.place.arguments, "--no-log-access"]
+        with self.log.open("ab") as errors:
+            return subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, env=environment(self.place.extra)
+            )
+
+    def _await_url(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout
+        told, url = b"", ""
+        for line in process.stdout:
+            told += line
+            if found := re.search(rb"DICOMweb +(\S+)/dicom-web", line):
+                url = found[1].decode()
+            if b"metrics" in line:
+                self.url = "" if self._killed else url
+                return
+        if not self._killed:
+            self.deaths.append(f"{self.name} did not start: {told.decode()}; {self.log.read_text()[-2000:]}")
+
+    def await_start(self) -> None:
+        """Wait until the start is over, well or not."""
+        if self._starting is not None:
+            self._starting.join()
+
+    def kill(self) -> None:
+        """`kill -9`, whatever it does; returns when it is gone."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        self.await_start()
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        process = self._process
+        if process is None:
+            return 0
+        if process.poll() is not None and not self._killed:
+            self.deaths.append(f"{self.name} ended by itself with {process.returncode}")
+        self._killed, self.url = True, ""
+        process.send_signal(number)
+        process.wait(30)
+        self.await_start()
+        self.url = ""
+        if process.stdout:
+            process.stdout.close()
+        self._process = None
+        return process.returncode
+
+    def signal(self, number: signal.Signals) -> None:
+        """Pause it, or let it go on."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def complaints(self) -> list[str]:
+        """Lines of its log that tell of a fault of its own."""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        return [f"{self.name}: {line}" for line in text.splitlines() if "Traceback" in line or " ERROR " in line]
+
+
+@contextmanager
+def nodes_on(place: Place, folder: Path, count: int) -> Iterator[Sequence[Node]]:
+    """So many nodes, all serving; none is left afterwards."""
+    nodes = [Node(place, folder / f"node {number}") for number in range(1, count + 1)]
+    try:
+        # the first begins the archive
+        for some in (nodes[:1], nodes[1:]):
+            for node in some:
+                node.start()
+            for node in some:
+                node.await_start()
+        assert all(node.url for node in nodes), [node.deaths for node in nodes]
+        yield nodes
+    finally:
+        for node in nodes:
+            node.signal(signal.SIGCONT)
+            node.kill()
+
+
+@dataclass
+class Killer:
+    """Kills, pauses and starts nodes at random moments."""
+
+    nodes: Sequence[Node]
+    chance: random.Random
+    longest_pause: float = 3.0
+    """Seconds that a node may be stopped for."""
+    kills: int = 0
+    early: int = 0
+    """Of them, before the node had come to serve."""
+    pauses: int = 0
+    emptied: int = 0
+    """Starts on an empty node folder."""
+
+    def strike(self, *, most_seconds: float) -> None:
+        """Wait for a random time, then do one thing to one node."""
+        chance = self.chance
+        threading.Event().wait(chance.uniform(0.02, most_seconds))
+        serving = [node for node in self.nodes if node.url]
+        if not serving or (len(serving) == 1 and chance.random() < 0.7):
+            # give clients something to talk to, most of the time
+            chance.choice(self.nodes).await_start()
+            return
+        if chance.random() < 0.08:
+            self._pause(chance.choice(serving))
+            return
+        node = chance.choice(self.nodes if chance.random() < 0.2 else serving)
+        self.early += not node.url
+        node.kill()
+        self.kills += 1
+        empty = chance.random() < 0.1
+        self.emptied += empty
+        node.start(empty=empty)
+
+    def _pause(self, node: Node) -> None:
+        node.signal(signal.SIGSTOP)
+        threading.Event().wait(self.chance.uniform(0.2, self.longest_pause))
+        node.signal(signal.SIGCONT)
+        self.pauses += 1
