@@ -40,6 +40,7 @@ from storage.catalog.pending import Pending, PendingEvent, relevant
 from storage.catalog.search import Searcher
 from storage.catalog.segments import HeaderSegments
 from storage.catalog.settings import CatalogSettings
+from storage.catalog.sql import SqlQuestions
 from storage.catalog.writer import Writer
 from storage.log.events import Entry
 
@@ -86,6 +87,8 @@ class Catalog:
         searcher = PastSearcher(self._database, self._headers, self._extra, settings)
         self.past = PastCatalog(self._database, self._memory, searcher, self.flush)
         """What the catalog held at an earlier entry."""
+        self.sql = SqlQuestions(self._database, self.flush)
+        """What administrators ask."""
 
     async def __aenter__(self) -> Self:
         await self._database.open()

@@ -1,7 +1,8 @@
 """The catalog's DuckDB file and the threads that may use it.
 
 One thread writes; a few answer what is quick, each with a cursor of its own; one is there for searches that read
-many headers. The event loop only waits for them. The file belongs to one process: a lock beside it says so.
+many headers, one of low priority for what administrators ask in SQL. The event loop only waits for them. The file
+belongs to one process: a lock beside it says so. DuckDB is let near no other file, and near no network.
 
 Whatever is wrong with the file (another epoch, another schema, damage), the folder is emptied and begun anew:
 the log has everything in it.
@@ -12,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import os
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -75,6 +78,7 @@ class Database:
         self._writer = ThreadPoolExecutor(1, "catalog-write")
         self._readers = ThreadPoolExecutor(settings.readers, "catalog-read")
         self._slow = ThreadPoolExecutor(1, "catalog-slow")
+        self._aside = ThreadPoolExecutor(1, "catalog-aside", initializer=_yield_to_others)
         self._closed = False
 
     async def open(self) -> None:
@@ -89,7 +93,7 @@ class Database:
     async def close(self) -> None:
         """End the threads and close the file: what is being read is waited for, what comes later is refused."""
         self._closed = True
-        for lane in (self._readers, self._slow):
+        for lane in (self._readers, self._slow, self._aside):
             await asyncio.to_thread(lane.shutdown)
         await asyncio.get_running_loop().run_in_executor(self._writer, self._close)
         await asyncio.to_thread(self._writer.shutdown)
@@ -105,6 +109,15 @@ class Database:
     async def slow(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
         """The result of `work`, called in the thread for what may take seconds."""
         return await self._run(self._slow, work)
+
+    async def aside(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
+        """The result of `work`, called in a thread that all others go before."""
+        return await self._run(self._aside, work)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the node is ending."""
+        return self._closed
 
     async def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, if there is much of it."""
@@ -164,7 +177,7 @@ class Database:
     def _connect(self) -> DuckDBPyConnection:
         import duckdb
 
-        return duckdb.connect(
+        connection = duckdb.connect(
             str(self._folder / _FILE),
             config={
                 "threads": self._settings.threads,
@@ -179,6 +192,9 @@ class Database:
                 "autoload_known_extensions": False,
             },
         )
+        # Not among the options above: the folder for what does not fit into memory has to be named before.
+        connection.execute("SET enable_external_access = false")
+        return connection
 
     def _fits(self) -> bool:
         connection = self._connection
@@ -212,6 +228,12 @@ class Database:
             self._connection = None
         if self._lock is not None:
             self._lock.close()
+
+
+def _yield_to_others() -> None:
+    """Lower the priority of this thread (Linux, where each has its own; elsewhere it stays)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _locked(folder: Path) -> IO[bytes]:

@@ -123,7 +123,7 @@ class Loader:
         for name, values in computed.items():
             rows = rows.append_column(name, values)
         chosen = ", ".join(_FROM_TABLE.get(name, f'"{name}"') for name in schema.INSTANCES.columns)
-        connection.execute(f"INSERT INTO instances SELECT {chosen} FROM rows")
+        connection.from_arrow(rows).project(chosen).insert_into("instances")
 
     def _number(self, study: str, series: str, fresh: list[tuple[int, int, str, str]]) -> tuple[int, int]:
         """Numbers of a study and a series, given at first sight, when they are noted in `fresh`."""
