@@ -7,6 +7,7 @@ whose method fits:
     DROP_ANSWER     lets the server answer, throws the answer away, resets the connection
     TRUNCATE        passes the head and half of the body of the answer on, then closes
     HANG            lets the server answer and says nothing
+    SLOW            lets the server answer and passes it on two seconds later
     a number        answers that status itself; the server sees nothing
 """
 
@@ -24,6 +25,8 @@ RESET = "reset"
 DROP_ANSWER = "drop answer"
 TRUNCATE = "truncate"
 HANG = "hang"
+SLOW = "slow"
+SLOW_SECONDS = 2.0
 
 
 @dataclass
@@ -115,6 +118,8 @@ async def _exchange(
         _reset(writer)
     if fault == HANG:
         await asyncio.sleep(3600)
+    if fault == SLOW:
+        await asyncio.sleep(SLOW_SECONDS)
     if fault == TRUNCATE:
         writer.write(answer_head + answer[: len(answer) // 2])
         await writer.drain()

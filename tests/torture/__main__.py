@@ -6,14 +6,17 @@ python -m tests.torture --store both --kills 200 --minutes 20 --seed 1
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.torture.campaign import Plan, torture
 from tests.torture.nodes import place_of
+from tests.torture.weather import weather
 
 
 def main() -> int:
@@ -25,20 +28,30 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--trouble", type=float, default=0.0, help="share of requests to the bucket that fail")
     parser.add_argument("--longest-pause", type=float, default=3.0, metavar="SECONDS")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave stores and logs there")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(10**9) if given.seed is None else given.seed
     plan = Plan(
-        seed, given.kills, 60 * given.minutes, given.nodes, given.clients, longest_pause=given.longest_pause
+        seed,
+        given.kills,
+        60 * given.minutes,
+        given.nodes,
+        given.clients,
+        longest_pause=given.longest_pause,
+        trouble=given.trouble,
     )
     failed = False
     for kind in ("folder", "bucket") if given.store == "both" else (given.store,):
-        with tempfile.TemporaryDirectory(prefix="torture-") as made:
+        with tempfile.TemporaryDirectory(prefix="torture-") as made, contextlib.ExitStack() as stack:
             folder = (given.keep or Path(made)) / kind
-            with place_of(kind, folder) as place:
-                print(f"{kind}: seed {seed}", flush=True)
-                campaign = torture(place, folder, plan, _tell)
+            place, sky = stack.enter_context(place_of(kind, folder)), None
+            if given.trouble and place.endpoint:
+                sky = stack.enter_context(weather(place.endpoint, seed))
+                place = replace(place, arguments=("--s3-endpoint", sky.url))
+            print(f"{kind}: seed {seed}", flush=True)
+            campaign = torture(place, folder, plan, _tell, sky)
             print(campaign.report(), flush=True)
             failed = failed or bool(campaign.faults)
     return int(failed)

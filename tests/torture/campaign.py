@@ -18,6 +18,7 @@ from tests.torture.clients import Client, shared_keys
 from tests.torture.ledger import Ledger
 from tests.torture.nodes import Killer, Node, Place, nodes_on
 from tests.torture.verdict import Verdict, ask_nodes, complaints, look_behind
+from tests.torture.weather import Weather
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Plan:
     """Seconds between two strikes at most; half of that on average."""
     longest_pause: float = 3.0
     """Seconds a node may be stopped for."""
+    trouble: float = 0.0
+    """Share of the requests to the store that fail, if it has a weather."""
     sweep_every: float = 5.0
     """Seconds between two sweeps with hardly any grace; 0 for none."""
 
@@ -68,15 +71,26 @@ class Campaign:
         return self.ledger.faults + self.verdict.faults
 
 
-def torture(place: Place, folder: Path, plan: Plan, tell: Callable[[str], None]) -> Campaign:
-    """Run nodes and clients, kill, and judge. `tell` is told how it goes."""
+def torture(
+    place: Place, folder: Path, plan: Plan, tell: Callable[[str], None], sky: Weather | None = None
+) -> Campaign:
+    """Run nodes and clients, kill, and judge.
+
+    `tell` is told how it goes; `sky` is how the store fails meanwhile.
+    """
     campaign = Campaign(plan)
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     with nodes_on(place, folder, plan.nodes) as nodes:
         campaign.killer = Killer(nodes, random.Random(f"killer {plan.seed}"), plan.longest_pause)
+        if sky is not None:
+            sky.share = plan.trouble
         _rage(place, folder, nodes, campaign, tell)
         campaign.seconds = time.monotonic() - begun
+        if sky is not None:
+            sky.share = 0.0
+            campaign.verdict.figures["requests to the store"] = sky.requests
+            campaign.verdict.figures.update({f"store: {fault}": number for fault, number in sky.faults.items()})
         tell("at rest; asking the nodes")
         for node in nodes:
             node.await_start()

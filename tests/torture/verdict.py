@@ -19,6 +19,7 @@ from requests import Session
 from dicomweb.model.keys import InstanceKey, Scope
 from storage import layout
 from storage.archive.archive import LakeArchive
+from storage.archive.identifiers import id_time
 from storage.log.events import Entry, Kind
 from storage.log.journal import Journal
 from storage.objects.contract import ObjectStore
@@ -131,8 +132,18 @@ async def look_behind(place: Place, nodes: Sequence[Node], folder: Path, ledger:
             await _compare_catalogs(store, nodes, judge, ledger, verdict)
             verdict.figures["notes of removals mended"] += await mend_notes(judge)
             verdict.figures["orphans swept"] += (await sweep(judge, age_seconds=-60, grace_seconds=0)).deleted
+            first = await judge.journal.read(1)
         left = {info.key async for info in store.list(layout.DICOM)}
         verdict.add("the sweep took what the log names", sorted(named - left))
+        # what is older than the log may be all that is left of a lost one, and no sweep touches it
+        begin = first.written.timestamp() if first else 0.0
+        young = [
+            key
+            for key in left - named
+            if (name := layout.parse_object_key(key)) and id_time(name.version) >= begin
+        ]
+        verdict.add("the sweep left an orphan", young)
+        verdict.figures["orphans older than the log"] += len(left - named)
     await _rebuild(place, folder)
     async with place.open() as store, open_lake(store, folder / "rebuilt", node="judge") as rebuilt:
         await rebuilt.catch_up()

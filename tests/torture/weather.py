@@ -1,0 +1,66 @@
+"""A store that fails at random: a share of all requests is refused, slow, cut short or answered by a reset."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.build.faulty_proxy import DROP_ANSWER, RESET, SLOW, TRUNCATE, FaultyProxy, faulty_proxy
+
+FAULTS: tuple[str | int, ...] = (500, 503, SLOW, TRUNCATE, RESET, DROP_ANSWER)
+"""What happens to a request; 500 and 503 without its being done, the last after it was done."""
+
+
+@dataclass
+class Weather:
+    """How the store is doing."""
+
+    url: str
+    """Where nodes connect."""
+    share: float = 0.0
+    """Of all requests that fail; may be set at any time."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """What was done to how many."""
+    requests: int = 0
+
+
+@contextlib.contextmanager
+def weather(target: str, seed: int) -> Iterator[Weather]:
+    """A proxy in front of a store, in a thread of its own; the sky is clear at first."""
+    chance = random.Random(f"weather {seed}")
+    opened: list[Weather] = []
+    ready, ending = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with faulty_proxy(target) as proxy:
+            opened.append(Weather(proxy.url))
+            _let_it_fail(proxy, opened[0], chance)
+            ready.set()
+            await asyncio.to_thread(ending.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield opened[0]
+    finally:
+        ending.set()
+        thread.join()
+
+
+def _let_it_fail(proxy: FaultyProxy, sky: Weather, chance: random.Random) -> None:
+    def take(method: str) -> str | int | None:
+        proxy.seen.clear()
+        sky.requests += 1
+        if chance.random() >= sky.share:
+            return None
+        fault = chance.choice(FAULTS)
+        sky.faults[str(fault)] += 1
+        return fault
+
+    proxy.take = take  # type: ignore[method-assign]
