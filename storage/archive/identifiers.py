@@ -20,7 +20,7 @@ def fresh_id() -> str:
     global _last  # what was given last, in this process
     with _lock:
         fresh = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
-        _last = max(fresh, _last + 1 + secrets.randbits(32))
+        _last = fresh if fresh > _last else _last + 1 + (fresh & 0xFFFFFFFF)
         return f"{_last:028x}"
 
 
