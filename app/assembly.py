@@ -23,13 +23,14 @@ from app.node import claim, node_name, while_sole
 from app.place import node_dir as node_dir
 from app.place import store_address as store_address
 from app.presence import NoArchive, has_archive, make_folder
+from app.sql import SqlAsked, described_views
 from app.storage_metrics import conversion_samples, derived_samples, node_samples, scrub_samples, store_samples
 from app.telemetry import Telemetry
 from app.values import ConfigError
 from app.web.doors import Ending, SystemDoor
 from app.web.front import Front
 from app.web.hosts import is_loopback
-from app.web.mount import access_log, make_doors, make_front, make_proxies, mounted
+from app.web.mount import access_log, make_doors, make_front, make_proxies, make_sql_door, mounted
 from app.workers_seat import Worker
 from dicomweb.encoding.head import HeadLimits
 from dicomweb.model.tags import tag_of
@@ -316,7 +317,8 @@ def build_application(settings: Settings, worker: Worker | None = None) -> web.A
         )
         async with ThreadCompute() as compute, access_log(settings, worker.seat.number if worker else 0) as access:
             handlers = service_handlers(archive, compute, settings, application[DERIVED])
-            doors = make_doors(handlers, system)
+            sql = make_sql_door(settings, SqlAsked(archive.catalog.sql), described_views())
+            doors = make_doors(handlers, system, sql)
             application[FRONT] = make_front(settings, doors, ending, proxies, compute, telemetry, access)
             yield
 

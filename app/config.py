@@ -55,6 +55,9 @@ class AuthSettings:
         secret=True,
     )
     tokens: tuple[str, ...] = setting((), "bearer tokens, each `name:token`", secret=True)
+    admins: tuple[str, ...] = setting(
+        (), "names of the users and tokens that are administrators: they may use `/sql`"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,9 @@ class Settings:
         0.0, "read every object again after so many days, to see that it is what was stored; 0: never", unit="days"
     )
     scrub_rate: float = setting(20.0, "how fast that is done, in MB a second; 0: as fast as it goes")
+    sql: bool = setting(
+        False, "open `/sql` to everybody on this machine, where nobody has to log in and no proxy stands before it"
+    )
     s3: S3Settings = field(default_factory=S3Settings, metadata={"help": "The bucket"})
     auth: AuthSettings = field(default_factory=AuthSettings, metadata={"help": "Users and tokens"})
     web: WebSettings = field(default_factory=WebSettings, metadata={"help": "Browsers and proxies"})

@@ -190,3 +190,6 @@ def _check(configured: Configured) -> None:
     for entries, kind in ((settings.auth.users, "auth.users"), (settings.auth.tokens, "auth.tokens")):
         if any(not all(entry.partition(":")[::2]) for entry in entries):
             raise ConfigError(f"{kind}: expected `name:secret` in each entry")
+    named = {entry.partition(":")[0] for entry in (*settings.auth.users, *settings.auth.tokens)}
+    if strangers := set(settings.auth.admins) - named:
+        raise ConfigError(f"auth.admins: {', '.join(sorted(strangers))} is in neither auth.users nor auth.tokens")

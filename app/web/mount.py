@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -16,8 +16,10 @@ from app.web.cors import Cors
 from app.web.credentials import Credentials
 from app.web.doors import DicomwebDoor, Door, Ending, SystemDoor, WadoDoor
 from app.web.front import Front, Guards
-from app.web.hosts import Hosts
+from app.web.hosts import Hosts, is_loopback
 from app.web.proxy import Proxies, parse_networks
+from app.web.sql import Questions, SqlDoor
+from app.web.sql_page import Described
 from dicomweb.ports import Compute
 from dicomweb.services.handler import Handler
 
@@ -39,10 +41,19 @@ async def _no_hurry(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
-def make_doors(handlers: Mapping[str, Handler], system: SystemDoor) -> dict[str, Door]:
+def make_doors(handlers: Mapping[str, Handler], system: SystemDoor, sql: Door | None = None) -> dict[str, Door]:
     """The doors by the first segment of their paths."""
     dicomweb = DicomwebDoor(handlers)
-    return {"dicom-web": dicomweb, "dicomweb": dicomweb, "wado": WadoDoor(dicomweb), "": system}
+    doors: dict[str, Door] = {"dicom-web": dicomweb, "dicomweb": dicomweb, "wado": WadoDoor(dicomweb), "": system}
+    return doors | ({"sql": sql} if sql else {})
+
+
+def make_sql_door(settings: Settings, questions: Questions, views: Sequence[Described]) -> SqlDoor:
+    """The door of SQL, open to whom the settings say."""
+    auth = settings.auth
+    behind = bool(settings.trusted_proxies or settings.public_url)
+    unnamed = settings.sql and is_loopback(settings.host) and not behind and not (auth.users or auth.tokens)
+    return SqlDoor(questions, views, admins=frozenset(auth.admins), unnamed=unnamed)
 
 
 def make_proxies(settings: Settings) -> Proxies:

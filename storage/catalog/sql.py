@@ -72,7 +72,7 @@ class SqlQuestions:
         self,
         database: Database,
         flush: Callable[[], Awaitable[None]],
-        limits: SqlLimits = SqlLimits(),  # noqa: B008  # a frozen value
+        limits: SqlLimits = SqlLimits(),  # a frozen value
     ) -> None:
         self.limits = limits
         self._database = database

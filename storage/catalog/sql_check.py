@@ -7,7 +7,7 @@ been resolved by then. What is not known is refused.
     a statement         exactly one, SELECT with all that belongs to it (WITH, UNION, WINDOW, VALUES ...)
     a table             a view, or a name that a WITH of the statement gives; never with a schema before it
     a table function    `unnest`, `range`, `generate_series`, `json_each`, `json_tree`
-    a function          any but those that DuckDB says have effects or look at the server, and makers of huge values
+    a function          any but those that DuckDB says have effects or look at the server; makers of huge values
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def check_statement(sql: str) -> None:
     nodes = list(_walk(_parsed(sql), 0))
     given = {name for node in nodes for name in _given_names(node)}
     for name in given:
-        if name.startswith(_RESERVED) or name in _TABLES and name not in VIEWS:
+        if name.startswith(_RESERVED) or (name in _TABLES and name not in VIEWS):
             raise StatementRefused(f"WITH may not give the name {name}")
     for node in nodes:
         _check_kind(node)
@@ -113,7 +113,7 @@ def _parsed(sql: str) -> dict[str, Any]:
 def _parser() -> DuckDBPyConnection:
     import duckdb
 
-    connection = duckdb.connect(
+    return duckdb.connect(
         ":memory:",
         config={
             "enable_external_access": False,
@@ -124,7 +124,6 @@ def _parser() -> DuckDBPyConnection:
             "lock_configuration": True,
         },
     )
-    return connection
 
 
 @cache
@@ -172,7 +171,7 @@ def _check_table(node: dict[str, Any], given: set[str]) -> None:
     path = [str(part) for part in node.get("qualified_name", {}).get("path", ())]
     before = [node.get("catalog_name"), node.get("schema_name")]
     name = str(node.get("table_name", "")).lower()
-    if any(before) or len(path) > 1 or name not in VIEWS and name not in given or "at_clause" in node:
+    if any(before) or len(path) > 1 or (name not in VIEWS and name not in given) or "at_clause" in node:
         raise StatementRefused(f"there are the views {', '.join(VIEWS)}, each named without a schema")
 
 

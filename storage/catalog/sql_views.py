@@ -123,8 +123,8 @@ _EVENTS = View(
          FROM {_FILE}.instances i JOIN {_FILE}.series se ON se.no = i.series_no
          UNION ALL SELECT revision, ordinal, time, 'removed', study, series, instance, NULL, NULL, NULL, NULL, NULL
          FROM {_FILE}.removals
-         UNION ALL SELECT revision, ordinal, time, 'restored', study, series, instance, NULL, NULL, NULL, NULL, target
-         FROM {_FILE}.restorations)""",
+         UNION ALL SELECT revision, ordinal, time, 'restored', study, series, instance, NULL, NULL, NULL, NULL,
+                target FROM {_FILE}.restorations)""",
 )
 
 VIEWS: dict[str, View] = {view.name: view for view in (_STUDIES, _SERIES, _INSTANCES, _EVENTS)}

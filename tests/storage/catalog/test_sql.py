@@ -24,7 +24,7 @@ ALLOWED = (
     "SELECT * FROM Studies s JOIN series USING (study) LEFT JOIN instances i ON i.series = series.series;",
     "WITH big AS (SELECT study FROM studies WHERE bytes > 10) SELECT count(*) FROM big WHERE study IN (FROM big)",
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT sum(i) FROM n",
-    "SELECT kind, date_trunc('day', time) AS day, count(*) FROM events GROUP BY ALL HAVING count(*) > 0 ORDER BY 1",
+    "SELECT kind, date_trunc('day', time) AS day, count(*) FROM events GROUP BY ALL HAVING count(*) > 0",
     "SELECT study, row_number() OVER (PARTITION BY patient_id ORDER BY study_date) FROM studies QUALIFY true",
     "SELECT unnest(string_split(modalities, ',')) FROM studies",
     "SELECT * FROM range(3) r(i), unnest([1, 2]) u(j)",
