@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--trouble", type=float, default=0.0, help="share of requests to the bucket that fail")
+    parser.add_argument("--skew", type=float, default=0.0, metavar="SECONDS", help="one clock ahead, one behind")
     parser.add_argument("--longest-pause", type=float, default=3.0, metavar="SECONDS")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave stores and logs there")
     given = parser.parse_args()
@@ -41,6 +42,7 @@ def main() -> int:
         given.clients,
         longest_pause=given.longest_pause,
         trouble=given.trouble,
+        skew=given.skew,
     )
     failed = False
     for kind in ("folder", "bucket") if given.store == "both" else (given.store,):

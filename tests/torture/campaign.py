@@ -38,6 +38,8 @@ class Plan:
     """Seconds a node may be stopped for."""
     trouble: float = 0.0
     """Share of the requests to the store that fail, if it has a weather."""
+    skew: float = 0.0
+    """Seconds by which the clocks of nodes are wrong, one ahead and one behind."""
     sweep_every: float = 5.0
     """Seconds between two sweeps with hardly any grace; 0 for none."""
 
@@ -81,7 +83,7 @@ def torture(
     campaign = Campaign(plan)
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    with nodes_on(place, folder, plan.nodes) as nodes:
+    with nodes_on(place, folder, plan.nodes, skew=plan.skew) as nodes:
         campaign.killer = Killer(nodes, random.Random(f"killer {plan.seed}"), plan.longest_pause)
         if sky is not None:
             sky.share = plan.trouble

@@ -66,9 +66,11 @@ def place_of(kind: str, folder: Path) -> Iterator[Place]:
 class Node:
     """One node: a process, time and again another one, on the same node folder unless that is wiped."""
 
-    def __init__(self, place: Place, folder: Path) -> None:
+    def __init__(self, place: Place, folder: Path, *, clock_ahead: float = 0.0) -> None:
+        """`clock_ahead`: seconds by which its clock is wrong."""
         self.place = place
         self.folder = folder
+        self.clock_ahead = clock_ahead
         self.url = ""
         """Empty while it does not serve."""
         self.deaths: list[str] = []
@@ -103,7 +105,8 @@ class Node:
 
     def _launch(self) -> subprocess.Popen[bytes]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "app.cli", "serve", "--store", self.place.address]
+        program = ["tests.torture.skewed", str(self.clock_ahead)] if self.clock_ahead else ["app.cli"]
+        command = [sys.executable, "-m", *program, "serve", "--store", self.place.address]
         command += ["--node-dir", str(self.node_dir), "--http-port", "0", "--dicom-port", "0"]
         command += [*self.place.arguments, "--no-log-access"]
         with self.log.open("ab") as errors:
@@ -166,9 +169,15 @@ class Node:
 
 
 @contextmanager
-def nodes_on(place: Place, folder: Path, count: int) -> Iterator[Sequence[Node]]:
-    """So many nodes, all serving; none is left afterwards."""
-    nodes = [Node(place, folder / f"node {number}") for number in range(1, count + 1)]
+def nodes_on(place: Place, folder: Path, count: int, *, skew: float = 0.0) -> Iterator[Sequence[Node]]:
+    """So many nodes, all serving; none is left afterwards.
+
+    `skew`: seconds by which the clock of the second is ahead, and that of the third behind, and so on.
+    """
+    nodes = [
+        Node(place, folder / f"node {number + 1}", clock_ahead=(0.0, skew, -skew)[number % 3])
+        for number in range(count)
+    ]
     try:
         # the first begins the archive
         for some in (nodes[:1], nodes[1:]):

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.torture.campaign import Plan, torture
+from tests.torture.campaign import Campaign, Plan, torture
 from tests.torture.nodes import Place, bucket_place
+from tests.torture.weather import weather
+
+SHORT = Plan(seed=0, kills=4, seconds=8.0, clients=3, most_between=0.8, longest_pause=0.5, sweep_every=1.0)
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("kind", ["folder", "bucket"])
-def test_three_nodes_that_are_killed_lose_nothing_and_agree(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    seed = random.SystemRandom().randrange(10**9)
-    if kind == "folder":
-        place = Place(str(tmp_path / "store"))
-    else:
-        place = bucket_place(request.getfixturevalue("s3_endpoint"))
-    plan = Plan(seed, kills=5, seconds=12.0, clients=3, longest_pause=0.5, sweep_every=1.0)
+def fresh_seed() -> int:
+    return random.SystemRandom().randrange(10**9)
 
-    campaign = torture(place, tmp_path, plan, print)
 
-    print(campaign.report())
+def assert_well(campaign: Campaign) -> None:
+    print(campaign.report())  # shown by pytest if the test fails
     assert campaign.faults == []
     assert campaign.killer is not None
     assert campaign.killer.kills
     assert campaign.ledger.counts["acknowledged instances"] > 10
+
+
+@pytest.mark.timeout(240)
+def test_nodes_with_wrong_clocks_on_a_folder_are_killed_and_lose_nothing(tmp_path: Path) -> None:
+    plan = replace(SHORT, seed=fresh_seed(), skew=3600.0)
+    assert_well(torture(Place(str(tmp_path / "store")), tmp_path, plan, print))
+
+
+@pytest.mark.timeout(240)
+def test_nodes_on_a_bucket_that_often_fails_are_killed_and_lose_nothing(tmp_path: Path, s3_endpoint: str) -> None:
+    plan = replace(SHORT, seed=fresh_seed(), trouble=0.1)
+    with weather(s3_endpoint, plan.seed) as sky:
+        campaign = torture(bucket_place(s3_endpoint, seen_at=sky.url), tmp_path, plan, print, sky)
+    assert_well(campaign)
+    assert sky.faults

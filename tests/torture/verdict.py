@@ -32,6 +32,8 @@ from tests.torture.clients import STRONG
 from tests.torture.ledger import Ack, Ledger
 from tests.torture.nodes import Node, Place
 
+_AHEAD = 7200.0
+"""Seconds by which no clock is ahead."""
 _TOLD = 8
 """Faults of a kind that are told; the others are counted."""
 _WHOLE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*', **STRONG}
@@ -131,7 +133,7 @@ async def look_behind(place: Place, nodes: Sequence[Node], folder: Path, ledger:
             await judge.catch_up()
             await _compare_catalogs(store, nodes, judge, ledger, verdict)
             verdict.figures["notes of removals mended"] += await mend_notes(judge)
-            verdict.figures["orphans swept"] += (await sweep(judge, age_seconds=-60, grace_seconds=0)).deleted
+            verdict.figures["orphans swept"] += (await sweep(judge, age_seconds=-_AHEAD, grace_seconds=0)).deleted
             first = await judge.journal.read(1)
         left = {info.key async for info in store.list(layout.DICOM)}
         verdict.add("the sweep took what the log names", sorted(named - left))
