@@ -19,7 +19,7 @@ from dicomweb.ports import Archive, Compute, NoSuchBulkData
 from dicomweb.services.bulk_parts import BulkParts, is_compressed, is_pixels, multipart
 from dicomweb.services.bulk_reading import BulkPath
 from dicomweb.services.bulk_sets import BulkSets, choose_forms
-from dicomweb.services.choosing import choose_lazily
+from dicomweb.services.choosing import choose_lazily, explaining
 from dicomweb.services.conditional import not_modified, see_commits, single_part
 from dicomweb.services.conversions import kind_of, made_of_values
 from dicomweb.services.frame_conversion import FrameConverter
@@ -67,7 +67,8 @@ class BulkData:
         instance = await self._archive.find_instance(key)
         span = await self._archive.find_bulk(instance, path)
         frames = await self._parts.frames_at(instance, path, encapsulated=span is None)
-        chosen = self._choose(accepted_by(request), instance, path, encapsulated=span is None, frames=frames)
+        with explaining((kind_of(instance),) if is_pixels(path) else ()):
+            chosen = self._choose(accepted_by(request), instance, path, encapsulated=span is None, frames=frames)
         tag = etag(self._archive.epoch, instance.revision, f"{'/'.join(path)} {chosen}", weak=chosen.multipart)
         unchanged = not_modified(request, tag)
         if unchanged is not None:
@@ -115,7 +116,8 @@ class BulkData:
         if pixels_only:
             instances = [instance for instance in instances if instance.pixel_vr]
         kinds = list(dict.fromkeys(map(kind_of, instances)))
-        forms = choose_forms(accepted_by(request), kinds, pixels_only=pixels_only, as_stored=self._as_stored)
+        with explaining(kinds):
+            forms = choose_forms(accepted_by(request), kinds, pixels_only=pixels_only, as_stored=self._as_stored)
         named = f"{pixels_only} {request.root} {sorted(map(str, forms.items()))}"
         tag = etag(self._archive.epoch, revision, named, weak=True)
         unchanged = not_modified(request, tag)

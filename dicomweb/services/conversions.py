@@ -7,6 +7,7 @@ is found out once for each combination of them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from dicomweb.wire.transfer_syntaxes import (
     DEFLATED_LITTLE,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
+    TRANSFER_SYNTAXES,
     transfer_syntax,
 )
 
@@ -46,6 +48,7 @@ _LONGEST_VALUE = 0xFFFFFFFE
 """Bytes of a value whose length is known (PS3.5 7.1.2)."""
 _HALVED = frozenset(("YBR_FULL_422", "YBR_PARTIAL_422"))
 _SIGHTED = 512
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 def kind_of(instance: Instance) -> Kind:
@@ -83,6 +86,20 @@ def made_of_instances(kind: Kind) -> tuple[str, ...]:
         return TARGETS
     made = made_of_values(kind)
     return (*made, DEFLATED_LITTLE) if IMPLICIT_LITTLE in made else made
+
+
+def why_not_made(kind: Kind, target: str) -> str:
+    """Why frames of such instances cannot be had in a transfer syntax; empty if they can, or have no pixels."""
+    stored, image, pixel_vr = kind
+    if image is None or not pixel_vr:
+        return ""
+    if target not in TRANSFER_SYNTAXES:
+        return f"{target} is no transfer syntax that is known here" if _UID.fullmatch(target) else ""
+    try:
+        conversion_between(_read_as(stored), replace(image, frames=1), pixel_vr, target)
+    except UnsupportedSyntax as error:
+        return str(error)
+    return "" if target in TARGETS else f"{TRANSFER_SYNTAXES[target].name} is given only where it is stored"
 
 
 @lru_cache(maxsize=_SIGHTED)

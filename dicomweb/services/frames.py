@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from dicomweb.model.instance import Instance
 from dicomweb.ports import Archive, Compute
-from dicomweb.services.choosing import likely
+from dicomweb.services.choosing import explaining, likely
 from dicomweb.services.conditional import caching, not_modified, see_commits
 from dicomweb.services.conversions import kind_of, made_of_frames
 from dicomweb.services.frame_conversion import FrameConverter
@@ -78,7 +78,8 @@ class Frames:
 
     async def _answer(self, request: Request, instance: Instance, numbers: Sequence[int], named: str) -> Answer:
         asked = (*accept_texts(request), instance.transfer_syntax, len(numbers) == 1, self._as_stored)
-        chosen = stored_frames(*asked) or made_frames(*asked, made_of_frames(kind_of(instance)))
+        with explaining((kind_of(instance),)):
+            chosen = stored_frames(*asked) or made_frames(*asked, made_of_frames(kind_of(instance)))
         tag = etag(self._archive.epoch, instance.revision, f"{named} {chosen}", weak=chosen.multipart)
         unchanged = not_modified(request, tag)
         if unchanged is not None:

@@ -20,7 +20,7 @@ from dicomweb.services.drawing import ANIMATIONS, Order
 from dicomweb.services.frames import parse_frame_list
 from dicomweb.services.handler import Handler
 from dicomweb.services.limits import Limits
-from dicomweb.services.rendered_answer import answer_one, answer_parts, choose_media
+from dicomweb.services.rendered_answer import answer_one, answer_parts, choose_media, heeded
 from dicomweb.services.rendered_parameters import Look, read_look
 from dicomweb.services.representative import rank
 from dicomweb.services.sights import PICTURES, VIDEO, Sight
@@ -57,7 +57,9 @@ class Rendered:
             single: tuple[str, ...] = PICTURES
         else:
             single = () if sight.special else tuple(sorted(ANIMATIONS))
-        chosen = choose_media(*accept_texts(request), single, PICTURES, len(numbers) > 1)
+        texts = accept_texts(request)
+        chosen = choose_media(*texts, single, PICTURES, len(numbers) > 1)
+        look = heeded(look, *texts, chosen)
         order = Order(instance, look, chosen.media, tuple(numbers), root=request.root)
         self._studio.drawing.check(order, sight)
         if not chosen.multipart:
@@ -82,7 +84,9 @@ class Rendered:
     async def _instance(self, request: Request, instance: Instance, look: Look) -> Answer:
         subject, state, frame = await self._studio.subject_of(instance)
         sight = await self._studio.sights.of(subject)
-        chosen = choose_media(*accept_texts(request), sight.media, sight.media, False)
+        texts = accept_texts(request)
+        chosen = choose_media(*texts, sight.media, sight.media, False)
+        look = heeded(look, *texts, chosen)
         frames = (frame,) if frame else ()
         moment = self._studio.moment(chosen.media)
         order = Order(subject, look, chosen.media, frames, state, root=request.root, moment=moment)
@@ -108,9 +112,11 @@ class Rendered:
         representative = await self._studio.representatives.of(scope)
         sight = await self._studio.sights.of(representative)
         parts = PICTURES if sight.special else (*PICTURES, VIDEO)
-        chosen = choose_media(*accept_texts(request), sight.media, parts, True)
+        texts = accept_texts(request)
+        chosen = choose_media(*texts, sight.media, parts, True)
         if not chosen.multipart:
             return await self._instance(request, representative, look)
+        look = heeded(look, *texts, chosen)
         revision = await archive.series_revision(scope)
         instances = shown(await archive.find_instances(scope))
         named = f"{look.text()} {scope}"

@@ -15,6 +15,7 @@ from dicomweb.ports import Archive
 from dicomweb.services.conditional import caching, not_modified, single_part
 from dicomweb.services.drawing import Order
 from dicomweb.services.drawing_work import note_of
+from dicomweb.services.rendered_parameters import Look
 from dicomweb.services.sights import PICTURES, Sight
 from dicomweb.services.streams import begun, closing_stream
 from dicomweb.services.studio import Studio
@@ -23,7 +24,7 @@ from dicomweb.wire.conditional import etag
 from dicomweb.wire.exchange import Answer, HeaderFields, Request
 from dicomweb.wire.media_types import Packaging
 from dicomweb.wire.multipart import closing, new_boundary, part_head, related_type
-from dicomweb.wire.negotiation import Accepted, Representation, choose, parse_accepted
+from dicomweb.wire.negotiation import Accepted, Representation, choose, is_met, parse_accepted
 
 _ACTIVE = frozenset(("text/html", "text/xml", "image/svg+xml"))
 """Media types that a browser might run something of: they are shown, and nothing in them runs or loads."""
@@ -51,6 +52,14 @@ def choose_media(
     bodies = [Representation(media, False) for media in single]
     parts = [Representation(media, True) for media in multipart]
     return choose(accepted, [*parts, *bodies] if parts_first and not named else [*bodies, *parts])
+
+
+def heeded(look: Look, parameter: str, header: str, chosen: Representation) -> Look:
+    """The look with a warning if what is sent is not what the `accept` parameter wants."""
+    wanted = parse_accepted(parameter, header).parameter
+    if not wanted or is_met(wanted, chosen):
+        return look
+    return look.warned("The accept parameter cannot be met, the Accept header field is obeyed")
 
 
 def _is_page(accepted: Accepted) -> bool:

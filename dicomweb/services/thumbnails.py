@@ -16,7 +16,7 @@ from dicomweb.services.drawing import Order
 from dicomweb.services.frames import parse_frame_list
 from dicomweb.services.handler import Handler
 from dicomweb.services.limits import Limits
-from dicomweb.services.rendered_answer import answer_one, choose_media
+from dicomweb.services.rendered_answer import answer_one, choose_media, heeded
 from dicomweb.services.rendered_parameters import read_look
 from dicomweb.services.sights import PICTURES
 from dicomweb.services.studio import Studio, check_state
@@ -71,7 +71,9 @@ class Thumbnails:
 
     async def _answer(self, request: Request, instance: Instance, frames: tuple[int, ...]) -> Answer:
         look = read_look(request.query, self._studio.limits, thumbnail=True)
-        chosen = choose_media(*accept_texts(request), PICTURES, (), False)
+        texts = accept_texts(request)
+        chosen = choose_media(*texts, PICTURES, (), False)
+        look = heeded(look, *texts, chosen)
         subject, state, frame = (instance, None, 0) if frames else await self._studio.subject_of(instance)
         sight = await self._studio.sights.of(subject)
         frames = frames or ((frame,) if frame else ())

@@ -17,7 +17,7 @@ from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.ports import Archive, Compute
 from dicomweb.services.archive_zip import ZipEntry, write_zip
-from dicomweb.services.choosing import choose_lazily
+from dicomweb.services.choosing import choose_lazily, explaining
 from dicomweb.services.conditional import caching, not_modified, see_commits, single_part
 from dicomweb.services.conversions import Kind, kind_of, made_of_instances
 from dicomweb.services.frame_conversion import FrameConverter
@@ -89,7 +89,8 @@ class Retrieval:
     ) -> Answer:
         counts = Counter(map(kind_of, instances))
         single = len(instances) == 1
-        form = choose_form(accepted_by(request), tuple(counts), single_part=single, as_stored=self._as_stored)
+        with explaining(counts):
+            form = choose_form(accepted_by(request), tuple(counts), single_part=single, as_stored=self._as_stored)
         packaging = next(iter(form.values()))
         named = " ".join(map(str, form.values()))
         tag = etag(self._archive.epoch, revision, named, weak=packaging.multipart)
@@ -163,7 +164,7 @@ def choose_form(accepted: Accepted, kinds: Sequence[Kind], *, single_part: bool,
             return {kind: pick(kind, wanted) for kind in kinds}
         except NotAcceptable as error:
             refused += error.offers
-    raise NotAcceptable(refused)
+    raise NotAcceptable(refused, (*accepted.parameter, *accepted.header))
 
 
 def _packaging(chosen: Representation) -> tuple[str, bool]:

@@ -17,7 +17,7 @@ from dicomweb.model.counting import counted
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import IllegalUid, InstanceKey, Level, parse_uid
 from dicomweb.model.query import Match, OneOf, Query
-from dicomweb.ports import NotStored
+from dicomweb.ports import Gone, NotStored
 from dicomweb.services.conditional import see_commits
 from dicomweb.services.drawing import Order
 from dicomweb.services.handler import Handler
@@ -26,7 +26,7 @@ from dicomweb.services.sights import Sight
 from dicomweb.services.studio import Studio, is_presentation_state
 from dicomweb.services.wado_uri_parameters import WadoQuery, read_wado
 from dicomweb.wire.exchange import Answer, Request, WebError
-from dicomweb.wire.negotiation import DICOM, Representation, choose, parse_accepted
+from dicomweb.wire.negotiation import DICOM, NotAcceptable, Representation, choose, parse_accepted
 
 _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
 
@@ -82,7 +82,12 @@ class WadoUri:
     async def _state_for(self, instance: Instance, asked: WadoQuery) -> Instance:
         """The presentation state, which must be one for this image."""
         study = asked.study if asked.state_series else ""
-        state = await self._find(study or instance.key.study, asked.state_series, asked.state)
+        try:
+            state = await self._find(study or instance.key.study, asked.state_series, asked.state)
+        except (NotStored, Gone) as error:
+            raise WebError(
+                404, "the presentation state that presentationUID names is not stored in the study of the image"
+            ) from error
         if not is_presentation_state(state.sop_class):
             raise WebError(400, "presentationUID does not name a presentation state")
         frame = asked.frame or 1
@@ -95,10 +100,14 @@ class WadoUri:
         """The DICOM file, in the transfer syntax that is named."""
         accept = f'{DICOM}; transfer-syntax="{asked.transfer_syntax}"' if asked.transfer_syntax else DICOM
         key = instance.key
-        answer = await self._retrieve(
-            replace(request, query=(), headers={**request.headers, "accept": accept}),
-            {"study": key.study, "series": key.series, "instance": key.instance},
-        )
+        try:
+            answer = await self._retrieve(
+                replace(request, query=(), headers={**request.headers, "accept": accept}),
+                {"study": key.study, "series": key.series, "instance": key.instance},
+            )
+        except NotAcceptable as error:
+            sent = [offer for offer in error.offers if offer.media == DICOM and not offer.multipart]
+            raise NotAcceptable(sent, error.asked, error.why) from error
         return replace(answer, headers=(*answer.headers, *asked.look.fields()))
 
     async def _find(self, study: str, series: str, sop: str) -> Instance:

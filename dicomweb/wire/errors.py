@@ -81,7 +81,7 @@ def answer_error(error: Exception) -> ErrorAnswer:
         return ErrorAnswer(error.status, error.message, error.headers)
     if isinstance(error, Undecodable):
         return ErrorAnswer(
-            406, f"the stored pixel data are damaged, or other than the attributes of the instance say: {error}"
+            406, f"{error}; the stored pixel data are damaged, or other than the attributes of the instance say"
         )
     for kind, status in STATUSES:
         if isinstance(error, kind):

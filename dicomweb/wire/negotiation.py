@@ -6,7 +6,7 @@ a viewer that names eight syntaxes at q=1 gets the stored one and nothing is con
 the server). What has to be made costs something already to be offered, so it is asked for only when a stored form
 does not win anyway.
 
-    transfer-syntax=*     what is as stored
+    transfer-syntax=*     what is as stored; of a media type that nothing is stored in, its default
     transfer-syntax=UID   what is in that syntax
     none named            what is the default of the range's media type, or of the resource for */*
 
@@ -26,6 +26,7 @@ from dicomweb.wire.media_types import (
     parse_accept,
     parse_accept_parameter,
 )
+from dicomweb.wire.transfer_syntaxes import transfer_syntax
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
@@ -69,10 +70,50 @@ class Representation:
 class NotAcceptable(Exception):
     """None of the offers is accepted."""
 
-    def __init__(self, offers: Sequence[Representation]) -> None:
+    def __init__(self, offers: Sequence[Representation], asked: Sequence[AcceptRange] = (), why: str = "") -> None:
+        """`why` is a sentence on what was asked for, if more is known than that it is not offered."""
         self.offers = tuple(offers)
-        listed = ", ".join(dict.fromkeys(map(str, offers)))
-        super().__init__(f"none of the accepted media types can be sent; offered are: {listed}")
+        self.asked = tuple(asked)
+        self.why = why
+        reason = f" ({why})" if why else ""
+        listed = listed_offers(self.offers)
+        super().__init__(f"none of the accepted media types can be sent{reason}; offered are: {listed}")
+
+
+def listed_offers(offers: Sequence[Representation]) -> str:
+    """The offers for a reader: each media type once, those of the same transfer syntaxes together.
+
+    A media type that has the syntaxes of all others too, as application/octet-stream for frames, comes last.
+    """
+    syntaxes: dict[str, dict[str, None]] = {}
+    for offer in offers:
+        held = syntaxes.setdefault(offer.media, {})
+        held.update({offer.transfer_syntax: None} if offer.transfer_syntax else {})
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for media, held in syntaxes.items():
+        groups.setdefault(tuple(held), []).append(media)
+    everything = frozenset[str]().union(*groups)
+    told = []
+    for group in sorted(groups, key=lambda one: len(groups) > 1 and everything <= set(one)):
+        others = frozenset[str]().union(*(one for one in groups if one != group))
+        shared = bool(others) and others < set(group)
+        shown = [f"{transfer_syntax(uid).name} ({uid})" for uid in group if not (shared and uid in others)]
+        shown += ["all of these"] if shared else []
+        told.append(", ".join(groups[group]) + (f" with transfer-syntax {', '.join(shown)}" if shown else ""))
+    return "; ".join([*told, *_packagings(offers)])
+
+
+def _packagings(offers: Sequence[Representation]) -> list[str]:
+    """How the media types are packed, where it is not each as a body by itself."""
+    parts = list(dict.fromkeys(offer.media for offer in offers if offer.multipart))
+    bodies = list(dict.fromkeys(offer.media for offer in offers if not offer.multipart))
+    if not parts:
+        return []
+    if not bodies:
+        return ["all in multipart/related"]
+    if set(parts) == set(bodies):
+        return ["each by itself or in multipart/related"]
+    return [f"in multipart/related: {', '.join(parts)}; by itself: {', '.join(bodies)}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +185,12 @@ def choose(accepted: Accepted, offers: Offers, more: Callable[[], Offers] | None
             return best
     if more is not None:
         offers = more()
-    raise NotAcceptable(offers)
+    raise NotAcceptable(offers, (*accepted.parameter, *accepted.header))
+
+
+def is_met(ranges: Sequence[AcceptRange], offer: Representation) -> bool:
+    """Whether the ranges accept the offer."""
+    return _best(ranges, (offer,))[0] is not None
 
 
 class Undecided(Exception):
@@ -164,12 +210,20 @@ def _undecided() -> Offers:
 
 
 def _best(ranges: Sequence[AcceptRange], offers: Offers) -> tuple[Representation | None, float]:
+    ranges = [replace(one, transfer_syntax="") if _means_default(one, offers) else one for one in ranges]
     best, best_quality = None, 0.0
     for offer in offers:
         quality = _quality(ranges, offer)
         if quality > best_quality:
             best, best_quality = offer, quality
     return best, best_quality
+
+
+def _means_default(wanted: AcceptRange, offers: Offers) -> bool:
+    """Whether a range wants as stored what nothing is stored as: it can but mean the media type."""
+    if wanted.transfer_syntax != AS_STORED or "*" in wanted.media:
+        return False
+    return not any(offer.stored and wanted.covers(offer.media) for offer in offers)
 
 
 def _quality(ranges: Sequence[AcceptRange], offer: Representation) -> float:

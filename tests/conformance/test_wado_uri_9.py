@@ -218,7 +218,18 @@ async def test_a_file_comes_in_the_transfer_syntax_that_is_named(client: Client,
 
 async def test_a_transfer_syntax_that_cannot_be_made_is_406(client: Client) -> None:
     query = "contentType=application/dicom&transferSyntax=1.2.840.10008.1.2.4.94"
-    assert (await client.get(query)).status == 406
+    told = await client.get(query)
+    assert told.status == 406
+    assert b"multipart" not in told.body
+    assert b"zip" not in told.body
+    assert b"application/dicom with transfer-syntax" in told.body
+
+
+async def test_parameters_that_mean_nothing_are_named_in_a_warning(client: Client) -> None:
+    for kind in ("image/png", "application/dicom"):
+        told = await client.get(f"contentType={kind}&windowCentre=40")
+        assert told.status == 200
+        assert "windowCentre" in told.headers["warning"]
 
 
 async def test_ranges_and_conditions_hold_for_files_too(client: Client) -> None:

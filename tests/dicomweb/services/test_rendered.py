@@ -103,6 +103,17 @@ async def test_what_cannot_be_sent_is_406_and_names_what_can() -> None:
 
 
 @pytest.mark.parametrize(
+    "path", [f"{INSTANCE}/rendered", f"{INSTANCE}/thumbnail", f"{INSTANCE}/frames/1/rendered"]
+)
+async def test_an_accept_parameter_that_cannot_be_met_is_warned_of(path: str) -> None:
+    services = gallery(ramp())
+    overruled = await services.get(path + "?accept=text/html", "image/png")
+    assert (overruled.status, overruled.content_type) == (200, "image/png")
+    assert "accept parameter cannot be met" in overruled.headers["warning"]
+    assert "warning" not in (await services.get(path + "?accept=image/jpeg", "image/png")).headers
+
+
+@pytest.mark.parametrize(
     ("path", "status", "told"),
     [
         ("/rendered?window=5", 400, "window is center,width"),

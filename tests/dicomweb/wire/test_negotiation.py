@@ -22,6 +22,8 @@ from tests.build.asking import make_request
 from tests.build.images import spec_of
 from tests.dicomweb.wire.accept_corpus import BIG, ELE, FRAMES, INSTANCES, JPEG, OCTETS, Case, Sent
 
+RLE = "1.2.840.10008.1.2.5"
+
 GREY = spec_of(bits=8)
 METADATA = (Representation(DICOM_JSON, False), Representation(JSON, False), Representation(DICOM_XML, True))
 
@@ -82,11 +84,48 @@ def test_big_endian_is_marked_for_swapping_only_where_it_becomes_little_endian()
     assert swapped == {(BIG, False), (ELE, True)}
 
 
-def test_a_refusal_lists_what_is_offered() -> None:
+def test_a_refusal_lists_each_media_type_once_with_the_names_of_its_transfer_syntaxes() -> None:
     with pytest.raises(NotAcceptable) as refused:
-        choose(parse_accepted("", "image/png"), frame_offers(JPEG, single_part=True))
-    assert f'multipart/related; type="image/jpeg"; transfer-syntax={JPEG}' in str(refused.value)
-    assert f"{OCTETS}; transfer-syntax={JPEG}" in str(refused.value)
+        choose(parse_accepted("", "image/png"), frame_offers(JPEG, single_part=True, made=(ELE, RLE)))
+    assert str(refused.value) == (
+        "none of the accepted media types can be sent; offered are: image/jpeg with transfer-syntax JPEG Baseline "
+        f"(Process 1) ({JPEG}); image/dicom-rle with transfer-syntax RLE Lossless ({RLE}); {OCTETS} with "
+        f"transfer-syntax Explicit VR Little Endian ({ELE}), all of these; each by itself or in multipart/related"
+    )
+
+
+def test_a_refusal_tells_how_media_types_are_packed() -> None:
+    instances = NotAcceptable(instance_offers(ELE, single_part=False))
+    assert str(instances).endswith(
+        f"application/dicom, application/zip with transfer-syntax Explicit VR Little Endian ({ELE}); "
+        "in multipart/related: application/dicom; by itself: application/zip"
+    )
+    assert str(NotAcceptable((Representation(DICOM_XML, True),))).endswith("+xml; all in multipart/related")
+    assert str(NotAcceptable(METADATA[:2])).endswith("offered are: application/dicom+json, application/json")
+
+
+def test_a_refusal_may_say_why() -> None:
+    refused = NotAcceptable(METADATA[:1], why="words")
+    assert str(refused).startswith("none of the accepted media types can be sent (words); offered are: ")
+
+
+@pytest.mark.parametrize(
+    ("accept", "sent_as"),
+    [
+        ("image/jls; transfer-syntax=*", ("image/jls", "1.2.840.10008.1.2.4.80")),
+        ('multipart/related; type="image/jphc"; transfer-syntax=*', ("image/jphc", "1.2.840.10008.1.2.4.201")),
+        ("image/jpeg; transfer-syntax=*", ("image/jpeg", "1.2.840.10008.1.2.4.70")),
+        ("application/octet-stream; transfer-syntax=*", (OCTETS, ELE)),
+        ("image/jls; transfer-syntax=*, application/octet-stream; transfer-syntax=*", (OCTETS, ELE)),
+        ("*/*; transfer-syntax=*", (OCTETS, ELE)),
+    ],
+)
+def test_as_stored_of_a_media_type_that_nothing_is_stored_in_is_its_default(
+    accept: str, sent_as: tuple[str, str]
+) -> None:
+    offers = frame_offers(ELE, single_part=True, made=made_of_frames((ELE, GREY, "OB")))
+    chosen = choose(parse_accepted("", accept), offers)
+    assert (chosen.media, chosen.transfer_syntax) == sent_as
 
 
 def test_the_accept_parameter_comes_before_the_header_field() -> None:
