@@ -318,6 +318,13 @@ async def test_what_has_no_meaning_is_refused(client: Client, query: str, status
     assert (await client.get(query)).status == status
 
 
+async def test_a_presentation_state_that_is_not_stored_is_what_is_missing(client: Client) -> None:
+    for series in (f"&presentationSeriesUID={uid('pr')}", ""):
+        told = await client.get(f"contentType=image/png&presentationUID={uid('nobody')}{series}")
+        assert told.status == 404
+        assert b"the presentation state that presentationUID names is not stored" in told.body
+
+
 async def test_a_report_is_text(client: Client) -> None:
     told = await client.get("contentType=text/plain&charset=iso-8859-1", series="sr", instance="sr")
     assert told.content_type == "text/plain; charset=iso-8859-1"
