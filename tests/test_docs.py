@@ -21,6 +21,7 @@ from tests.build.lake import store_files
 from tests.build.readme import PARTS, README, part_pattern
 
 TEXT = README.read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 MAKEFILE = (README.parent / "Makefile").read_text(encoding="utf-8")
 START_SECONDS = 60
@@ -101,9 +102,10 @@ async def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path
     assert (tmp_path / "users.txt").read_text(encoding="ascii").startswith("alice:scrypt$")
 
 
-async def test_the_table_is_read_as_the_readme_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["duckdb", "polars", "pyarrow"])
+async def test_the_table_is_read_as_the_readme_does(engine: str, tmp_path: Path) -> None:
     """With no server running, in a process of its own."""
-    (example,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    (example,) = [one for one in EXAMPLES if one.startswith(f"import {engine}")]
     settings = settings_of({"store": str(tmp_path / "dicomlake-data")})
     async with open_archive(settings, begin=True) as opened:
         await store_files(opened.archive, *(ct_slice(seed=n, instance=f"i{n}") for n in range(3)))
@@ -121,7 +123,7 @@ async def test_the_table_is_read_as_the_readme_does(tmp_path: Path) -> None:
     out, _ = await process.communicate()
 
     assert process.returncode == 0, out.decode(errors="replace")[-3000:]
-    assert re.search(r"CT\W+2\b", out.decode())
+    assert re.search(r"CT\W+(size_count\W+)?2\b", out.decode())
 
 
 def _runnable(block: str) -> str:

@@ -5,26 +5,7 @@ the archive sees is the published view `current`:
 
     CREATE VIEW current AS SELECT * FROM instances WHERE until_revision IS NULL AND current
 
-    column                           meaning
-    kind                             `stored`, `removed`, `restored`
-    study, series, instance          UIDs; of a removal the scope, null below its level
-    version                          names the object; of a removal its event id
-    since_revision, ordinal          the log entry that wrote it, and its place there
-    until_revision, until_time       the entry that ended it; null while it is visible
-    state                            current, kept (visible beside the current one), former, removed, purged,
-                                     voided; `event` for removals and undeletes
-    current                          state = 'current'
-    leading                          it was stored as current, not kept beside
-    hidden_revision, hidden_time     the first removal in force that hides it
-    purged_revision, voided_revision the entries that did so
-    changed_revision                 the last entry that changed the row
-    target                           of an undelete: the revision of the removal
-    event_id, time, node, door, peer how it came
-    size .. pixel_vr, image_*        about the object; digests in hexadecimal
-    original_*                       what it was when it came; null if it is stored as it came
-    <searched attributes>            `storage.log.columns.COLUMNS`
-    header                           DICOM JSON as text; null if it lies in an object of its own, or is blank
-    file_meta, frames, bulk          group 0002 as DICOM JSON; indexes in the archive's own form
+What each column means stands in `storage.log.described`, and from there in the README.
 """
 
 from __future__ import annotations

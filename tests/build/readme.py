@@ -14,6 +14,9 @@ from dicomweb.pixels.abilities import SYNTAXES
 from dicomweb.services.conversions import TARGETS
 from dicomweb.wire.paths import ROUTES
 from dicomweb.wire.transfer_syntaxes import TRANSFER_SYNTAXES
+from storage.catalog.sql_views import VIEWS
+from storage.log.described import GROUPS
+from storage.log.rows import SCHEMA
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -64,6 +67,31 @@ def syntaxes_table() -> str:
     return "\n".join([*head, *rows, "", rest])
 
 
+def index_table() -> str:
+    """The columns of the checkpoint table, a heading a group."""
+    lines: list[str] = []
+    for heading, columns in GROUPS.items():
+        lines += ["", f"**{heading}**", "", "| column | type | meaning |", "|---|---|---|"]
+        lines += [f"| `{name}` | {_type(name)} | {_cell(told)} |" for name, told in columns.items()]
+    return "\n".join(lines).strip()
+
+
+def _type(name: str) -> str:
+    kind = str(SCHEMA.field(name).type)
+    return {"string": "text", "large_string": "text", "int64": "integer", "bool": "boolean"}.get(
+        kind, kind.split("[")[0]
+    )
+
+
+def views_table() -> str:
+    """A row a view that SQL may ask about."""
+    rows = [
+        f"| `{view.name}` | {view.rows} | {', '.join(f'`{name}`' for name in view.columns)} |"
+        for view in VIEWS.values()
+    ]
+    return "\n".join(["| view | a row is | columns |", "|---|---|---|", *rows])
+
+
 def _mark(is_so: bool) -> str:
     return "yes" if is_so else ""
 
@@ -73,6 +101,8 @@ PARTS = {
     "commands": commands_table,
     "resources": resources_table,
     "syntaxes": syntaxes_table,
+    "index": index_table,
+    "views": views_table,
 }
 
 
