@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
@@ -141,8 +142,8 @@ class Checkpoint:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            told = json.dumps(job | {"address": address_to_json(self._address)}).encode()
-            output, complaints = await process.communicate(told)
+            told = job | {"address": address_to_json(self._address), "parent": os.getpid()}
+            output, complaints = await process.communicate(json.dumps(told).encode())
         finally:
             if process.returncode is None:
                 process.kill()

@@ -15,6 +15,8 @@ import asyncio
 import json
 import os
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -34,6 +36,8 @@ from storage.log.snapshot import Folded, Snapshot, TableFile, address_from_json
 from storage.objects.address import Address, Folder, open_store
 from storage.objects.contract import ObjectStore, StoreError
 
+_LOOK_SECONDS = 0.5
+"""How soon a folding process notices that its node has gone."""
 _ATTEMPTS = 8
 """How often a fold is computed again because another process was faster."""
 
@@ -257,13 +261,31 @@ async def run_job(job: dict[str, Any]) -> dict[str, Any]:
     return {"folded": asdict(folded), "snapshot": snapshot.to_json()}
 
 
+def _end_with(parent: int) -> None:
+    """End when the process that gave the job has gone, at any point: that harms a table as little as a crash.
+
+    A node that dies again and again would leave more of them behind each time than the machine can hold.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        os._exit(1)
+
+    # elsewhere the parent of a process may be a launcher, and it keeps that parent's number for life
+    if os.name == "posix":
+        threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 def main() -> int:
     """One job from standard input, one result to standard output."""
     os.nice(10)
     # gives memory back, where the usual pool keeps what the largest step needed
     pa.set_memory_pool(pa.system_memory_pool())
     try:
-        result = asyncio.run(run_job(json.load(sys.stdin)))
+        job = json.load(sys.stdin)
+        _end_with(job["parent"])
+        result = asyncio.run(run_job(job))
     except Exception as error:
         result = {"error": type(error).__name__, "message": str(error)}
     json.dump(result, sys.stdout)
