@@ -101,6 +101,7 @@ class Flusher:
     def _tidy(self) -> None:
         self._resting = None
         self._tidying = asyncio.get_running_loop().create_task(self._database.checkpoint())
+        self._tidying.add_done_callback(_tidied)
 
     async def close(self) -> None:
         """Write what is pending, if it can be."""
@@ -113,3 +114,9 @@ class Flusher:
                 timer.cancel()
         if self._tidying is not None:
             await asyncio.gather(self._tidying, return_exceptions=True)
+
+
+def _tidied(task: asyncio.Task[None]) -> None:
+    """Nothing is lost where it failed, DuckDB being at something else: it is done after another batch."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.info("the file of the catalog is tidied another time (%s)", type(error).__name__)

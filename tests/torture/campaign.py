@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dicomweb.ports import ArchiveError
 from storage.objects.contract import StoreError
-from storage.upkeep.sweep import sweep
+from storage.upkeep.sweep import Swept, sweep
 from tests.build.lake import open_lake
 from tests.torture.clients import Client, shared_keys
 from tests.torture.ledger import Ledger
@@ -142,7 +142,7 @@ def _rage(
         for client in clients:
             client.stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join()
 
 
 def _keep_sweeping(place: Place, folder: Path, campaign: Campaign, stop: threading.Event) -> None:
@@ -156,9 +156,15 @@ def _keep_sweeping(place: Place, folder: Path, campaign: Campaign, stop: threadi
 
 async def _sweep_until(place: Place, folder: Path, campaign: Campaign, stop: threading.Event) -> None:
     async with place.open() as store, open_lake(store, folder / "sweeper", node="sweeper") as archive:
-        while not await asyncio.to_thread(stop.wait, campaign.plan.sweep_every):
-            try:
-                swept = await sweep(archive, age_seconds=1.0, grace_seconds=0.5)
-            except (ArchiveError, StoreError):
-                continue
-            campaign.verdict.figures["swept while they wrote"] += swept.deleted
+        stopped = asyncio.create_task(asyncio.to_thread(stop.wait))
+        while not stopped.done():
+            await asyncio.wait({stopped}, timeout=campaign.plan.sweep_every)
+            sweeping = asyncio.create_task(sweep(archive, age_seconds=1.0, grace_seconds=0.5))
+            # one that is under way is given up: nothing may move when the verdict begins
+            await asyncio.wait({sweeping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            sweeping.cancel()
+            (swept,) = await asyncio.gather(sweeping, return_exceptions=True)
+            if isinstance(swept, Swept):
+                campaign.verdict.figures["swept while they wrote"] += swept.deleted
+            elif not isinstance(swept, ArchiveError | StoreError | asyncio.CancelledError):
+                raise swept
