@@ -63,6 +63,7 @@ bench:
 	@echo "Parts by themselves:"
 	@echo "  $(BIN)/python -m tests.benchmarks.service_costs"
 	@echo "  $(BIN)/python -m tests.benchmarks.catalog_scale --studies 10000"
+	@echo "  $(BIN)/python -m tests.benchmarks.commit_contention --nodes 1 4 8"
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
