@@ -24,7 +24,14 @@ from app.place import node_dir as node_dir
 from app.place import store_address as store_address
 from app.presence import NoArchive, has_archive, make_folder
 from app.sql import SqlAsked, described_views
-from app.storage_metrics import conversion_samples, derived_samples, node_samples, scrub_samples, store_samples
+from app.storage_metrics import (
+    UsageSamples,
+    conversion_samples,
+    derived_samples,
+    node_samples,
+    scrub_samples,
+    store_samples,
+)
 from app.telemetry import Telemetry
 from app.values import ConfigError
 from app.web.doors import Ending, SystemDoor
@@ -293,6 +300,7 @@ def build_application(settings: Settings, worker: Worker | None = None) -> web.A
             open_archive(settings, begin=True, worker=worker) as opened,
             keep_up(opened.archive, settings, worker) as upkeep,
             derived_cache(settings) as derived,
+            UsageSamples(opened.archive.catalog.usage) as usage,
         ):
             application[ARCHIVE] = opened.archive
             application[DERIVED] = derived
@@ -302,6 +310,7 @@ def build_application(settings: Settings, worker: Worker | None = None) -> web.A
             telemetry.add_source(lambda: conversion_samples(opened.archive.conversions))
             telemetry.add_source(lambda: scrub_samples(upkeep.scrub.state if upkeep else None))
             telemetry.add_source(lambda: node_samples(opened.archive))
+            telemetry.add_source(usage)
             yield
 
     async def front_context(application: web.Application) -> AsyncIterator[None]:

@@ -2,15 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Self
 
 from app.telemetry import Sample
 from dicomweb.model.outcome import Unconverted
+from dicomweb.ports import Unavailable
 from storage.archive.archive import LakeArchive
 from storage.archive.conversion import ConversionCounts
+from storage.catalog.usage import Usage
 from storage.derived.cache import TieredCache
 from storage.objects.counting import Counts
 from storage.upkeep.scrub_state import ScrubState
+
+_USAGE_SECONDS = 5.0
+"""Between two times that the catalog is asked how much there is."""
+
+
+class UsageSamples:
+    """How much is stored, as it was at the last reading or a little before: adding up takes the catalog a moment.
+
+    An async context manager; to be called as a source of samples.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[Usage]]) -> None:
+        self._read = read
+        self._known: Usage | None = None
+        self._asked = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._look()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def __call__(self) -> Iterable[Sample]:
+        """Objects and bytes by what became of them."""
+        if time.monotonic() - self._asked > _USAGE_SECONDS:
+            self._look()
+        if self._known is None:
+            return
+        for state, stored in (("visible", self._known.visible), ("retained", self._known.retained)):
+            labels = (("state", state),)
+            yield Sample("stored_instances", stored.objects, "DICOM objects, by what became of them", labels)
+            yield Sample("stored_bytes", stored.bytes, "Bytes of DICOM objects, by what became of them", labels)
+
+    def _look(self) -> None:
+        if self._task is None or self._task.done():
+            self._asked = time.monotonic()
+            self._task = asyncio.create_task(self._learn())
+
+    async def _learn(self) -> None:
+        with contextlib.suppress(Unavailable):
+            self._known = await self._read()
 
 
 def node_samples(archive: LakeArchive) -> Iterable[Sample]:

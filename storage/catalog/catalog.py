@@ -41,6 +41,7 @@ from storage.catalog.search import Searcher
 from storage.catalog.segments import HeaderSegments
 from storage.catalog.settings import CatalogSettings
 from storage.catalog.sql import SqlQuestions
+from storage.catalog.usage import Usage, read_usage
 from storage.catalog.writer import Writer
 from storage.log.events import Entry
 
@@ -286,6 +287,10 @@ class Catalog:
         """Versions that ceased to be visible before that time and still have bytes, the longest gone first."""
         await self.flush()
         return await self._database.slow(partial(history.read_expired, before=before, limit=limit))
+
+    async def usage(self) -> Usage:
+        """Objects and bytes; what was applied within the last second may be missing."""
+        return await self._database.aside(read_usage)
 
     async def statistics(self) -> Statistics:
         """Counts and bytes; what is pending is counted apart."""
