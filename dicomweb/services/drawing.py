@@ -62,6 +62,8 @@ _ROOM_BYTES = 256 << 20
 """Bytes of frames and values, stored and decoded, that are in hand together."""
 _FEW_FRAMES = 16
 """Up to here a header is looked through on the loop for what the frames need."""
+_PLAIN_BITS = 8
+"""Up to here every frame is seen through the same window anyway: that of all values."""
 _LOOKED_UP = 50
 """Series in which is looked whether what a report refers to is stored."""
 _MAKING = "2"
@@ -213,7 +215,11 @@ class Drawing:
                 most_bytes=self._limits.animation_bytes,
             )
             cine = await self._compute.run(begin)
-            if order.look.settings.window is None and image.samples_per_pixel == 1:
+            if (
+                order.look.settings.window is None
+                and image.samples_per_pixel == 1
+                and image.bits_stored > _PLAIN_BITS
+            ):
                 middle = numbers[len(numbers) // 2]
                 async for frame in stored_frames(self._archive, self._compute, order.instance, (middle,)):
                     await self._compute.run(partial(cine.steady, frame))
