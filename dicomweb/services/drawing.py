@@ -12,15 +12,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from dicomweb.model.instance import Instance
-from dicomweb.model.keys import IllegalUid, Scope, parse_uid
 from dicomweb.model.query import JsonAttributes
 from dicomweb.pixels.frame import PixelError, Undecodable, UnsupportedSyntax
 from dicomweb.pixels.render.settings import BadRenderRequest
-from dicomweb.ports import Archive, Compute, DerivedCache, Gone, NoSuchFrame, NotStored
+from dicomweb.ports import Archive, Compute, DerivedCache, NoSuchFrame
 from dicomweb.services.conversions import work_bytes
 from dicomweb.services.drawing_work import (
     Cine,
@@ -29,7 +27,6 @@ from dicomweb.services.drawing_work import (
     draw_frame,
     draw_special,
     in_charset,
-    named_by,
     needed_of,
     note_of,
     values_of_state,
@@ -43,13 +40,14 @@ from dicomweb.services.picture_sources import (
     rendering_uris,
     stored_frames,
 )
+from dicomweb.services.references import missing
 from dicomweb.services.rendered_parameters import Look
 from dicomweb.services.room import Room
 from dicomweb.services.sights import Sight, Sights
 from dicomweb.wire.exchange import WebError
 
 if TYPE_CHECKING:
-    from dicomweb.pixels.objects.contract import Needs, PortraitRequest
+    from dicomweb.pixels.objects.contract import Needs
 
 ANIMATIONS = frozenset(("image/gif", "video/mp4"))
 """Media types that show many frames in one."""
@@ -64,8 +62,6 @@ _FEW_FRAMES = 16
 """Up to here a header is looked through on the loop for what the frames need."""
 _PLAIN_BITS = 8
 """Up to here every frame is seen through the same window anyway: that of all values."""
-_LOOKED_UP = 50
-"""Series in which is looked whether what a report refers to is stored."""
 _MAKING = "2"
 """Part of every key: to be raised when the same order would give another picture. What is kept on disk, and what
 browsers keep by ETag, outlives a version of this software."""
@@ -237,30 +233,18 @@ class Drawing:
         syntax = instance.transfer_syntax
         wanted = PortraitRequest(syntax, order.media, frame, order.look.settings, order.root)
         needed = await self._compute.run(partial(needed_of, header, wanted))
-        missing = await self._missing(header, wanted) if order.media.startswith("text/") else frozenset()
+        unstored = (
+            await missing(self._archive, self._compute, header, wanted)
+            if order.media.startswith("text/")
+            else frozenset()
+        )
         largest = min(instance.size, LARGEST_VALUE)
         values = sum(need.length or largest for need in needed.bulk)
         async with self._room.take(values + len(needed.frames) * work_bytes(instance)):
-            return await self._portrait(order, header, needed, missing)
-
-    async def _missing(self, header: JsonAttributes, wanted: PortraitRequest) -> frozenset[str]:
-        """SOP Instance UIDs of objects that text refers to and that are not stored, in the first series of all."""
-        series: dict[tuple[str, str], set[str]] = {}
-        for study, one, instance in await self._compute.run(partial(named_by, header, wanted)):
-            series.setdefault((study, one), set()).add(instance)
-        missing: set[str] = set()
-        for (study, one), named in islice(series.items(), _LOOKED_UP):
-            try:
-                there = await self._archive.find_instances(Scope(parse_uid(study), parse_uid(one)))
-                missing |= named - {each.key.instance for each in there}
-            except (NotStored, Gone):
-                missing |= named
-            except IllegalUid:
-                continue  # no link is made of those
-        return frozenset(missing)
+            return await self._portrait(order, header, needed, unstored)
 
     async def _portrait(
-        self, order: Order, header: JsonAttributes, needed: Needs, missing: frozenset[str]
+        self, order: Order, header: JsonAttributes, needed: Needs, unstored: frozenset[str]
     ) -> bytes:
         instance = order.instance
         values = {}
@@ -276,7 +260,7 @@ class Drawing:
             media=order.media,
             frame=order.frames[0] if order.frames else None,
             root=order.root,
-            missing=missing,
+            missing=unstored,
         )
         return await self._compute.run(work)
 
