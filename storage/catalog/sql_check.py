@@ -94,6 +94,8 @@ def _parsed(sql: str) -> dict[str, Any]:
         with _parsing:
             ((text,),) = _parser().execute(f"SELECT json_serialize_sql($1, {options})", [sql]).fetchall()
     except duckdb.Error as error:
+        if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+            _parser.cache_clear()  # that database answers nothing any more
         raise StatementRefused("only SELECT is understood") from error
     try:
         found: dict[str, Any] = orjson.loads(text)

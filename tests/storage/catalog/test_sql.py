@@ -278,6 +278,34 @@ async def test_one_statement_is_at_work_at_a_time_and_searches_go_on(catalog: Ca
     assert (await questions.ask("SELECT 1")).rows == [(1,)]
 
 
+async def test_a_node_that_ends_does_not_wait_for_a_statement(tmp_path: Path) -> None:
+    async def no_origin(*_: object) -> bytes:
+        raise AssertionError("no header is read")
+
+    sql = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
+    async with Catalog(tmp_path / "node", epoch=EPOCH, origin=no_origin) as catalog:  # type: ignore[arg-type]
+        long = asyncio.create_task(catalog.sql.ask(sql))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    with pytest.raises(StatementRefused, match="ending"):
+        await long
+
+
+async def test_a_caller_who_leaves_leaves_nothing_locked(catalog: Catalog) -> None:
+    questions = _limited(catalog, SqlLimits(seconds=0.3))
+    sql = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
+    gone = asyncio.create_task(questions.ask(sql))
+    await asyncio.sleep(0.1)
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    with pytest.raises(SqlBusy):
+        await questions.ask("SELECT 1")
+    await asyncio.sleep(0.6)
+    assert (await questions.ask("SELECT 1")).rows == [(1,)]
+
+
 async def test_an_error_of_the_statement_harms_nothing(catalog: Catalog) -> None:
     for sql in (
         "SELECT no_such_column FROM studies",
