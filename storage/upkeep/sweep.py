@@ -76,12 +76,15 @@ def _is_between(info: ObjectInfo, begin: float, limit: float) -> bool:
 
 async def _sweep_some(archive: LakeArchive, keys: Sequence[str], grace_seconds: float) -> int:
     await archive.catch_up()
-    if not await _unnamed(archive, keys):
+    # The plan is made anew for each number that is lost to another writer: looking through all keys every time, it
+    # would come too late for as long as others write.
+    suspects = await _unnamed(archive, keys)
+    if not suspects:
         return 0
     condemned: list[str] = []
 
     async def plan(number: int) -> Sequence[Event]:
-        condemned[:] = await _unnamed(archive, keys)
+        condemned[:] = await _unnamed(archive, suspects)
         return [_condemned_event(archive, key) for key in condemned]
 
     await archive.committer.change(plan)
