@@ -239,6 +239,9 @@ class Committer:
                     continue
             if not attempt.events or await self._append(attempt, commit):
                 break
+            # The log may have gone on by more than the entry that won. Step by step, a step being a number lost,
+            # its tail is hardly ever reached while others write.
+            await self._follow()
         for work, answer in attempt.answers:
             if work.done.done():
                 continue
