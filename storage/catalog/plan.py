@@ -109,17 +109,14 @@ class Plan:
 
 def plan_query(query: Query, extra: Collection[str] = ()) -> Plan:
     """How the query is answered; `extra` are the tags whose values the extra table has for all instances."""
-    fast: list[tuple[Level, Sql]] = []
-    slow: list[Match] = []
-    of_study = _only_study(query, extra)
-    for match in query.matches:
-        if of_study and match.path == (told.STUDY_INSTANCE,):
-            continue
-        found = _fast(match, query.level) or _by_extra(match, extra)
-        if found is None:
-            slow.append(match)
-        else:
-            fast.append(found)
+    in_sql = [(match, _fast(match, query.level) or _by_extra(match, extra)) for match in query.matches]
+    slow = [match for match, found in in_sql if found is None]
+    of_study = "" if slow else _only_study(query)
+    fast = [
+        found
+        for match, found in in_sql
+        if found is not None and not (of_study and match.path == (told.STUDY_INSTANCE,))
+    ]
     order = _order(query)
     where = _where(fast, query.level)
     levels = {query.level, *(level for level, _ in fast if level < query.level), *_levels(order, query.level)}
@@ -156,18 +153,12 @@ def _fast(match: Match, level: Level) -> tuple[Level, Sql] | None:
     return (found.level, sql) if sql is not None else None
 
 
-def _only_study(query: Query, extra: Collection[str]) -> str:
-    """The one Study Instance UID asked for, if all else can be said in SQL."""
-    uids = [
-        match.condition.values[0]
-        for match in query.matches
-        if match.path == (told.STUDY_INSTANCE,)
-        and isinstance(match.condition, OneOf)
-        and len(match.condition.values) == 1
-    ]
-    in_sql = all(_fast(match, query.level) or _by_extra(match, extra) for match in query.matches)
-    named = sum(match.path == (told.STUDY_INSTANCE,) for match in query.matches)
-    return uids[0] if named == len(uids) == 1 and in_sql else ""
+def _only_study(query: Query) -> str:
+    """The Study Instance UID asked for; empty if none is, or several are."""
+    named = [match.condition for match in query.matches if match.path == (told.STUDY_INSTANCE,)]
+    if len(named) == 1 and isinstance(named[0], OneOf) and len(named[0].values) == 1:
+        return named[0].values[0]
+    return ""
 
 
 def _by_extra(match: Match, extra: Collection[str]) -> tuple[Level, Sql] | None:
