@@ -33,6 +33,9 @@ from app.storage_metrics import (
     store_samples,
 )
 from app.telemetry import Telemetry
+from app.ui.door import UiDoor
+from app.ui.facts import Facts
+from app.ui.openers import no_openers
 from app.values import ConfigError
 from app.web.doors import Ending, SystemDoor
 from app.web.front import Front
@@ -316,18 +319,23 @@ def build_application(settings: Settings, worker: Worker | None = None) -> web.A
     async def front_context(application: web.Application) -> AsyncIterator[None]:
         archive = application[ARCHIVE]
         ending = Ending()
+        about = {"name": NAME, "version": version(), **dict(worker.labels if worker else ())}
         system = SystemDoor(
             health=archive.health,
             telemetry=telemetry,
-            about={"name": NAME, "version": version(), **dict(worker.labels if worker else ())},
+            about=about,
             metrics=partial(worker.metrics_of_all, telemetry.text) if worker else None,
             ending=ending,
-            counts=lambda: count_stored(archive),
+        )
+        explorer = UiDoor(
+            Facts(archive, settings, counts=lambda: count_stored(archive), about=about),
+            no_openers,
+            version=version(),
         )
         async with ThreadCompute() as compute, access_log(settings, worker.seat.number if worker else 0) as access:
             handlers = service_handlers(archive, compute, settings, application[DERIVED])
             sql = make_sql_door(settings, SqlAsked(archive.catalog.sql), described_views())
-            doors = make_doors(handlers, system, sql)
+            doors = make_doors(handlers, system, {"sql": sql, "ui": explorer})
             application[FRONT] = make_front(settings, doors, ending, proxies, compute, telemetry, access)
             yield
 

@@ -15,7 +15,7 @@ import orjson
 
 from app.telemetry import Telemetry
 from app.web.exchange import Call, decode_path, read_parameters
-from app.web.page import Counts, Page, wants_page
+from app.web.page import wants_page
 from dicomweb.services.handler import Handler
 from dicomweb.wire.exchange import Answer, Request, WebError
 from dicomweb.wire.paths import ROUTES, WADO_PATH, Route
@@ -23,6 +23,7 @@ from dicomweb.wire.routing import RouteTree, allowed_methods
 
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 _TEXT = (("Content-Type", "text/plain; version=0.0.4; charset=utf-8"), ("Cache-Control", "no-store"))
+_BROWSERS = (("Cache-Control", "no-store"), ("Vary", "Accept"))
 _NO_ICON = (("Cache-Control", "max-age=86400"),)
 _DICOMWEB_MOUNT = "/dicom-web"
 _PRINTABLE = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -120,7 +121,7 @@ class Ending:
 
 
 class SystemDoor:
-    """`/health/live`, `/health/ready`, `/metrics`, and `/`, which says where to go, to browsers by a page."""
+    """`/health/live`, `/health/ready`, `/metrics`, and `/`, which says where to go and sends browsers there."""
 
     def __init__(
         self,
@@ -129,7 +130,6 @@ class SystemDoor:
         telemetry: Telemetry,
         about: Mapping[str, str],
         ending: Ending,
-        counts: Counts,
         metrics: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         """`metrics` tells those of all workers, where there are several; else the telemetry is all there is."""
@@ -138,7 +138,6 @@ class SystemDoor:
         self._telemetry = telemetry
         self._about = about
         self._ending = ending
-        self._page = Page(counts, about.get("version", ""))
 
     async def answer(self, call: Call, mount: str, below: str) -> Answer:
         """The page of that name."""
@@ -161,7 +160,7 @@ class SystemDoor:
             case "":
                 call.operation = "about"
                 if wants_page(call.headers.get("accept", "")):
-                    return await self._page.answer(call.approach.base, self._state()[1])
+                    return Answer(302, (("Location", call.approach.base + "/ui/"), *_BROWSERS))
                 return Answer(200, _JSON, orjson.dumps(self._told(call.approach.base), option=orjson.OPT_INDENT_2))
         raise WebError(404, f"there is nothing here; the DICOMweb root is {call.approach.base}/dicom-web")
 

@@ -41,11 +41,13 @@ async def _no_hurry(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
-def make_doors(handlers: Mapping[str, Handler], system: SystemDoor, sql: Door | None = None) -> dict[str, Door]:
-    """The doors by the first segment of their paths."""
+def make_doors(
+    handlers: Mapping[str, Handler], system: SystemDoor, more: Mapping[str, Door] | None = None
+) -> dict[str, Door]:
+    """The doors by the first segment of their paths, with `more` beside DICOMweb and what tells of the server."""
     dicomweb = DicomwebDoor(handlers)
     doors: dict[str, Door] = {"dicom-web": dicomweb, "dicomweb": dicomweb, "wado": WadoDoor(dicomweb), "": system}
-    return doors | ({"sql": sql} if sql else {})
+    return {**doors, **(more or {})}
 
 
 def make_sql_door(settings: Settings, questions: Questions, views: Sequence[Described]) -> SqlDoor:

@@ -75,9 +75,6 @@ async def serving(
     health, telemetry = Health(), Telemetry()
     fronts: list[Front] = []
 
-    async def counts() -> dict[str, int]:
-        return {"studies": 7, "series": 8, "instances": 1234}
-
     async def tell_root(request: Request, variables: Mapping[str, str]) -> Answer:
         asked.append(request)
         return Answer(200, (("Content-Type", "text/plain"),), request.root.encode())
@@ -86,7 +83,7 @@ async def serving(
     application = mounted(lambda: fronts[0])
     async with ThreadCompute(2) as compute:
         ending = Ending()
-        system = SystemDoor(health=lambda: health, telemetry=telemetry, about={}, ending=ending, counts=counts)
+        system = SystemDoor(health=lambda: health, telemetry=telemetry, about={}, ending=ending)
         doors = make_doors(every, system)
         fronts.append(make_front(settings, doors, ending, make_proxies(settings), compute, telemetry, access))
         async with listening(application, settings, lambda: fronts[0]) as bound, ClientSession() as client:
