@@ -145,6 +145,18 @@ class PixelSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewerSettings:
+    """The web viewers that `dicomlake viewers install` fetches."""
+
+    folder: str = setting(
+        "", "folder of the installed viewers, for all archives of this machine; empty: in the user's data folder"
+    )
+    registry: str = setting(
+        "", "package registry they are fetched from; empty: the one npm is set up for, or NPM_CONFIG_REGISTRY"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """What the program says."""
 
@@ -210,4 +222,5 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings, metadata={"help": "Limits"})
     cache: CacheSettings = field(default_factory=CacheSettings, metadata={"help": "Caches"})
     pixels: PixelSettings = field(default_factory=PixelSettings, metadata={"help": "Pixels"})
+    viewers: ViewerSettings = field(default_factory=ViewerSettings, metadata={"help": "Viewers"})
     log: LogSettings = field(default_factory=LogSettings, metadata={"help": "Messages"})

@@ -36,7 +36,7 @@ ORDER = {
 
 ALLOWED_AGAINST_THE_ORDER: dict[tuple[str, str], str] = {}
 
-DOORS = ("app.web", "app.native", "app.dimse", "app.ui")
+DOORS = ("app.web", "app.native", "app.dimse", "app.ui", "app.viewers")
 
 CONSTRUCTED_IN_ASSEMBLY_ALONE = {
     "LakeArchive",
