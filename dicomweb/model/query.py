@@ -112,6 +112,10 @@ class Query:
     """The archive adds its own order behind these, so that the order is total."""
     limit: int = 5000
     offset: int = 0
+    words: tuple[str, ...] = ()
+    """Each must stand in the patient's name or ID, the accession number, or the study's ID, description or UID.
+
+    Folded (`fold_text`)."""
 
 
 @dataclass(frozen=True, slots=True)

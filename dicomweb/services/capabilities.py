@@ -66,7 +66,7 @@ _RANGED = ("If-None-Match", "Range", "If-Range")
 _SEARCH = _Abilities(
     (DICOM_JSON, JSON, *_related(DICOM_XML), "text/csv"),
     parameters=(
-        *("accept", "{attributeID}", "includefield", "limit", "offset", "orderby"),
+        *("accept", "{attributeID}", "includefield", "limit", "offset", "orderby", "search"),
         *("fuzzymatching", "emptyvaluematching", "multiplevaluematching"),
     ),
 )

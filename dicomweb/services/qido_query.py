@@ -5,15 +5,18 @@
 
 A name that is neither a known parameter nor an attribute is an error with a hint, since a misspelt key that is
 passed over in silence gives far too many studies. `orderby` is ours: attributes in the order of weight, a
-hyphen before one that runs downwards.
+hyphen before one that runs downwards. So is `search`: words as a person types them who does not say whether
+they are of a name, a number or a description.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from dicomweb.model.keys import Level
+from dicomweb.model.names import fold_text
 from dicomweb.model.query import AttributePath, Between, BetweenMoments, Condition, Match, OneOf, Order, Query
 from dicomweb.model.tags import is_private
 from dicomweb.services import qido_dates
@@ -25,13 +28,15 @@ STUDY_UID, SERIES_UID, INSTANCE_UID = "0020000D", "0020000E", "00080018"
 CONTROLS = frozenset(
     [
         *("fuzzymatching", "emptyvaluematching", "multiplevaluematching"),
-        *("includefield", "limit", "offset", "orderby"),
+        *("includefield", "limit", "offset", "orderby", "search"),
         *("accept", "charset"),
     ]
 )
 """Query parameters that are no matching keys; `accept` and `charset` belong to the answer (PS3.18 8.3.3)."""
 _SPECIFIC_CHARACTER_SET = "00080005"
 _MAX_NUMBER = 10**12
+_MOST_WORDS = 20
+_BETWEEN_WORDS = re.compile(r"[\s,;^=\\]+")
 _TIME_OF_DATE = {
     "00080012": "00080013",
     "00080020": "00080030",
@@ -93,6 +98,7 @@ def parse_query(
         order=_orders(given.orders),
         limit=min(_number(given, "limit", most), most),
         offset=_number(given, "offset", 0),
+        words=_words(given),
     )
 
 
@@ -149,6 +155,14 @@ def _number(given: _Sorted, name: str, default: int) -> int:
     if not (value.isascii() and value.isdigit()) or int(value[:20]) > _MAX_NUMBER:
         raise BadParameter(name, f"expected a whole number from 0 to {_MAX_NUMBER}")
     return int(value)
+
+
+def _words(given: _Sorted) -> tuple[str, ...]:
+    """What is searched for anywhere: what stands between blanks, commas and the delimiters of names."""
+    words = tuple(dict.fromkeys(filter(None, _BETWEEN_WORDS.split(fold_text(given.controls.get("search", ""))))))
+    if len(words) > _MOST_WORDS:
+        raise BadParameter("search", f"at most {_MOST_WORDS} words")
+    return words
 
 
 def _included(names: list[str], limits: Limits) -> tuple[bool, list[AttributePath]]:

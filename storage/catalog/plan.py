@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from dicomweb.model.keys import Level
 from dicomweb.model.query import AllOf, AttributePath, BetweenMoments, CannotSort, Match, OneOf, Order, Query
 from storage.catalog import attributes as told
-from storage.catalog.conditions import TRUE, Source, Sql, all_of, condition_sql
+from storage.catalog.conditions import TRUE, Source, Sql, all_of, any_of, condition_sql
 from storage.catalog.matching import NUMBERS
 from storage.catalog.projection import Standing
 from storage.catalog.sources import ALIAS, held, level_of
@@ -117,6 +117,7 @@ def plan_query(query: Query, extra: Collection[str] = ()) -> Plan:
         for match, found in in_sql
         if found is not None and not (of_study and match.path == (told.STUDY_INSTANCE,))
     ]
+    fast += [(Level.STUDY, _anywhere(word)) for word in query.words]
     order = _order(query)
     where = _where(fast, query.level)
     levels = {query.level, *(level for level, _ in fast if level < query.level), *_levels(order, query.level)}
@@ -151,6 +152,20 @@ def _fast(match: Match, level: Level) -> tuple[Level, Sql] | None:
         time = beside.source if beside is not None and beside.level is found.level else None
     sql = condition_sql(found.source, match.condition, time)
     return (found.level, sql) if sql is not None else None
+
+
+_ANYWHERE = ("00100020", "00080050", "00081030", "00200010")
+"""Text of a study that words are looked for in, beside the patient's name."""
+
+
+def _anywhere(word: str) -> Sql:
+    """A folded word stands in one of the attributes by which people know a study, or begins its UID."""
+    columns = [found.source for tag in ("00100010", *_ANYWHERE) if (found := held(tag, Level.STUDY)) is not None]
+    texts = [source.folded or f"lower(strip_accents({source.expression}))" for source in columns]
+    parts = [Sql(f"contains({text}, ?)", (word,)) for text in texts]
+    if set(word) <= set("0123456789."):
+        parts.append(Sql("starts_with(st.uid, ?)", (word,)))
+    return any_of(parts)
 
 
 def _only_study(query: Query) -> str:

@@ -307,3 +307,10 @@ def test_any_parameters_make_a_query_or_a_400(parameters: list[tuple[str, str]],
         return
     assert query.level is level
     assert 0 <= query.limit <= 50_000
+
+
+def test_words_searched_for_anywhere_are_folded_and_parted_as_people_write_them() -> None:
+    assert parsed(("search", " Müller,  ANNE^x a-1 anne")).words == ("muller", "anne", "x", "a-1")
+    assert parsed(("search", "")).words == ()
+    with pytest.raises(BadParameter, match="search"):
+        parsed(("search", " ".join(map(str, range(21)))))

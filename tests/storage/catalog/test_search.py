@@ -355,6 +355,28 @@ async def test_pages_tell_the_total(catalog: Catalog, narrow: tuple[Match, ...])
             assert (found.total, told) == (len(every), every[offset : offset + limit])
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("anne",), ["1.1", "1.3"]),
+        (("anne", "doe"), ["1.3"]),
+        (("uller",), ["1.1"]),
+        (("a2",), ["1.2"]),
+        (("p1", "a1"), ["1.1"]),
+        (("s3",), ["1.3"]),
+        (("1.2",), ["1.2"]),
+        (("anne", "nobody"), []),
+    ],
+)
+async def test_words_are_found_wherever_people_know_a_study_by(
+    catalog: Catalog, words: tuple[str, ...], expected: list[str]
+) -> None:
+    for level, tag in ((Level.STUDY, "0020000D"), (Level.SERIES, "0020000D"), (Level.INSTANCE, "0020000D")):
+        found = await catalog.search(Query(level, words=words))
+        told = {one[tag]["Value"][0] async for batch in found.batches for one in batch}
+        assert told == set(expected)
+
+
 async def test_pages_far_from_the_first_are_in_the_same_order(catalog: Catalog) -> None:
     numbers = [n // 2 if n % 7 else None for n in range(2400)]  # some share a number, some have none
     catalog.apply(
