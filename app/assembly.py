@@ -35,8 +35,11 @@ from app.storage_metrics import (
 from app.telemetry import Telemetry
 from app.ui.door import UiDoor
 from app.ui.facts import Facts
-from app.ui.openers import no_openers
+from app.ui.openers import Opener
 from app.values import ConfigError
+from app.viewers.door import ViewersDoor
+from app.viewers.links import links_of
+from app.viewers.shelf import Shelf, chosen_folder
 from app.web.doors import Ending, SystemDoor
 from app.web.front import Front
 from app.web.hosts import is_loopback
@@ -292,6 +295,20 @@ def check_access(settings: Settings) -> None:
         )
 
 
+def viewer_openers(shelf: Shelf) -> list[Opener]:
+    """The installed viewers as the explorer offers them."""
+    return [
+        Opener(
+            id=link.id,
+            name=f"{link.name} {link.mode}".rstrip(),
+            study=link.study,
+            series=link.series,
+            modalities=tuple(sorted({modality for entry in link.needs for modality in entry})),
+        )
+        for link in links_of(shelf.installed())
+    ]
+
+
 def build_application(settings: Settings, worker: Worker | None = None) -> web.Application:
     """The web application: opening it opens the archive. `worker` if it is one of several. Raises ConfigError."""
     check_access(settings)
@@ -327,15 +344,17 @@ def build_application(settings: Settings, worker: Worker | None = None) -> web.A
             metrics=partial(worker.metrics_of_all, telemetry.text) if worker else None,
             ending=ending,
         )
+        shelf = Shelf(chosen_folder(settings.viewers.folder))
+        viewers = ViewersDoor(shelf)
         explorer = UiDoor(
             Facts(archive, settings, counts=lambda: count_stored(archive), about=about),
-            no_openers,
+            partial(viewer_openers, shelf),
             version=version(),
         )
         async with ThreadCompute() as compute, access_log(settings, worker.seat.number if worker else 0) as access:
             handlers = service_handlers(archive, compute, settings, application[DERIVED])
             sql = make_sql_door(settings, SqlAsked(archive.catalog.sql), described_views())
-            doors = make_doors(handlers, system, {"sql": sql, "ui": explorer})
+            doors = make_doors(handlers, system, {"sql": sql, "ui": explorer, **viewers.mounts()})
             application[FRONT] = make_front(settings, doors, ending, proxies, compute, telemetry, access)
             yield
 

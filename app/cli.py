@@ -29,6 +29,7 @@ from app.commands import (
     undelete,
     verify,
     version,
+    viewers,
 )
 from app.flags import add_setting_flags, given_flags
 from app.sources import Configured, read_settings
@@ -55,7 +56,21 @@ class Command(Protocol):
 
 COMMANDS: tuple[Command, ...] = cast(
     "tuple[Command, ...]",
-    (serve, ingest, undelete, purge, verify, scrub, repair, rebuild, show_config, doctor, hash_password, version),
+    (
+        serve,
+        viewers,
+        ingest,
+        undelete,
+        purge,
+        verify,
+        scrub,
+        repair,
+        rebuild,
+        show_config,
+        doctor,
+        hash_password,
+        version,
+    ),
 )
 """In the order of the help text."""
 
