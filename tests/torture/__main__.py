@@ -30,6 +30,9 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--trouble", type=float, default=0.0, help="share of requests to the bucket that fail")
     parser.add_argument("--skew", type=float, default=0.0, metavar="SECONDS", help="one clock ahead, one behind")
+    parser.add_argument("--pauses", type=float, default=0.08, help="share of strikes that stop a node for a while")
+    parser.add_argument("--hasty", action="store_true", help="nodes whose graces are shorter than a long pause")
+    parser.add_argument("--workers", type=int, default=1, help="of each node")
     parser.add_argument("--longest-pause", type=float, default=3.0, metavar="SECONDS")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave stores and logs there")
     given = parser.parse_args()
@@ -40,7 +43,10 @@ def main() -> int:
         60 * given.minutes,
         given.nodes,
         given.clients,
+        pauses=given.pauses,
         longest_pause=given.longest_pause,
+        hasty=given.hasty,
+        workers=given.workers,
         trouble=given.trouble,
         skew=given.skew,
     )

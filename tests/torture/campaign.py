@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
 import time
@@ -14,6 +15,7 @@ from dicomweb.ports import ArchiveError
 from storage.objects.contract import StoreError
 from storage.upkeep.sweep import Swept, sweep
 from tests.build.lake import open_lake
+from tests.torture import hasty
 from tests.torture.clients import Client, shared_keys
 from tests.torture.ledger import Ledger
 from tests.torture.nodes import Killer, Node, Place, nodes_on
@@ -34,8 +36,14 @@ class Plan:
     clients: int = 4
     most_between: float = 1.2
     """Seconds between two strikes at most; half of that on average."""
+    pauses: float = 0.08
+    """Share of the strikes that stop a node for a while instead of killing it."""
     longest_pause: float = 3.0
     """Seconds a node may be stopped for."""
+    hasty: bool = False
+    """Whether every grace of the nodes is shorter than a long pause, see `hasty`."""
+    workers: int = 1
+    """Processes of each node."""
     trouble: float = 0.0
     """Share of the requests to the store that fail, if it has a weather."""
     skew: float = 0.0
@@ -60,8 +68,8 @@ class Campaign:
         assert killer is not None
         lines = [
             f"seed {self.plan.seed}, {self.seconds:.0f} s, {self.plan.nodes} nodes, {self.plan.clients} clients",
-            f"{killer.kills} kills ({killer.early} while starting), {killer.pauses} pauses, "
-            f"{killer.emptied} starts on an empty node folder",
+            f"{killer.kills} kills ({killer.early} while starting), {killer.pauses} pauses, of which "
+            f"{killer.outlasted} came to their end, {killer.emptied} starts on an empty node folder",
             *(f"  {what}: {number}" for what, number in sorted(self.ledger.counts.items())),
             *(f"  {what}: {number}" for what, number in sorted(self.verdict.figures.items())),
             *(f"FAULT {fault}" for fault in self.faults),
@@ -83,8 +91,8 @@ def torture(
     campaign = Campaign(plan)
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    with nodes_on(place, folder, plan.nodes, skew=plan.skew) as nodes:
-        campaign.killer = Killer(nodes, random.Random(f"killer {plan.seed}"), plan.longest_pause)
+    with nodes_on(place, folder, plan.nodes, skew=plan.skew, hasty=plan.hasty, workers=plan.workers) as nodes:
+        campaign.killer = Killer(nodes, random.Random(f"killer {plan.seed}"), plan.pauses, plan.longest_pause)
         if sky is not None:
             sky.share = plan.trouble
         _rage(place, folder, nodes, campaign, tell)
@@ -123,7 +131,12 @@ def _rage(
     plan, killer = campaign.plan, campaign.killer
     assert killer is not None
     shared = shared_keys(plan.seed)
-    clients = [Client(n, plan.seed, nodes, campaign.ledger, shared) for n in range(1, plan.clients + 1)]
+    # a node may have looked at the clock some time before its answer came
+    retention = hasty.RETENTION_SECONDS - 2.0 if plan.hasty else math.inf
+    clients = [
+        Client(n, plan.seed, nodes, campaign.ledger, shared, retention=retention)
+        for n in range(1, plan.clients + 1)
+    ]
     stop = threading.Event()
     sweeper = threading.Thread(target=_keep_sweeping, args=(place, folder, campaign, stop))
     threads = [client.thread for client in clients] + ([sweeper] if plan.sweep_every else [])
@@ -138,6 +151,7 @@ def _rage(
                 counts = campaign.ledger.counts
                 tell(f"{killer.kills} kills, {counts['acknowledged instances']} instances acknowledged")
     finally:
+        killer.wake()
         stop.set()
         for client in clients:
             client.stop.set()

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 from requests import RequestException, Response, Session
 
-from dicomweb.model.keys import InstanceKey
+from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.wire.paths import scope_path
 from tests.faults.checks import RELATED, related
-from tests.torture.ledger import Ack, Content, Files, Ledger, Owned, fixed_uid
+from tests.torture.ledger import Ack, Content, Files, Ledger, Owned, Seen, digest_of, fixed_uid
 from tests.torture.nodes import Node
 
 SECONDS = 20.0
 """How long a client waits for an answer."""
+HASTE = 1.5
+"""How long one waits that soon asks another node, now and then: what it sent twice may be under way twice."""
 STRONG = {"Cache-Control": "no-cache"}
 AS_STORED = {"Accept": "application/dicom; transfer-syntax=*", **STRONG}
+_LATELY = {"Accept": "application/dicom; transfer-syntax=*"}
+"""Reads what the node knows, which may be a little behind."""
 _REVISION = "X-Dicomlake-Revision"
 _PER_SERIES = 40
 _MOST_LARGE = 6
@@ -29,6 +35,16 @@ UNAVAILABLE = frozenset((500, 502, 503, 504, 507))
 """What a node may answer that cannot do its work for now; nothing is known then of what it did."""
 _MOVED_ON = 0x0110
 """Failure reason (PS3.18 Table I.2-2) where the archive asks for the instance once more; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """When a request was made."""
+
+    floor: int
+    """The last revision that any client had been told by then."""
+    begun: float
+    """Monotonic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +61,26 @@ class Client:
     """One client: instances of its own, and some that all share."""
 
     def __init__(
-        self, number: int, seed: int, nodes: Sequence[Node], ledger: Ledger, shared: Sequence[InstanceKey]
+        self,
+        number: int,
+        seed: int,
+        nodes: Sequence[Node],
+        ledger: Ledger,
+        shared: Sequence[InstanceKey],
+        *,
+        retention: float = math.inf,
     ) -> None:
+        """`retention`: seconds after which what was deleted may be gone for good."""
         self.name = f"client {seed} {number}"
         self.chance = random.Random(self.name)
         self.nodes = nodes
         self.ledger = ledger
         self.shared = shared
+        self.retention = retention
         self.files = Files()
         self.own: list[list[Owned]] = []
         """By series."""
-        self.removals: list[tuple[int, InstanceKey]] = []
+        self.removals: list[tuple[int, Scope]] = []
         self.contents = number * 1_000_000
         self.larges = 0
         self.session = Session()
@@ -84,14 +109,16 @@ class Client:
 
     def ask(self, method: str, path: str, *, headers: dict[str, str], data: bytes = b"") -> Response | None:
         """The answer of some node; None if it never came or tells that the node cannot work for now."""
-        serving = [url for node in self.nodes if (url := node.url)]
+        # one that stands still is asked seldom: all clients would soon wait for it
+        serving = [(url, 0.05 if node.paused else 1.0) for node in self.nodes if (url := node.url)]
         if not serving:
             self.stop.wait(0.05)
             return None
-        url = self.chance.choice(serving)
+        ((url, _),) = self.chance.choices(serving, [weight for _, weight in serving])
+        timeout = HASTE if self.chance.random() < 0.05 else SECONDS
         try:
             answer = self.session.request(
-                method, url + "/dicom-web" + path, headers=headers, data=data, timeout=SECONDS
+                method, url + "/dicom-web" + path, headers=headers, data=data, timeout=timeout
             )
         except RequestException:
             self.ledger.count("no answer")
@@ -102,6 +129,10 @@ class Client:
                 self.ledger.fault(f"{method} {path}: 500 {answer.text[:300]}")
             return None
         return answer
+
+    def now(self) -> Asked:
+        """To be taken just before a request is made."""
+        return Asked(self.ledger.highest, time.monotonic())
 
     # storing
 
@@ -132,6 +163,7 @@ class Client:
             one.undo = None
             one.contents[digest] = content
         while True:
+            asked = self.now()
             told = self.send(files)
             for (one, _), digest in zip(batch, digests, strict=True):
                 sop = one.key.instance
@@ -141,9 +173,15 @@ class Client:
                         self.ledger.fault(f"{sop} is missing in a store answer")
                 elif sop in told.stored:
                     one.states = frozenset([digest])
+                    self.stored(asked, told.revision, one.key, digest)
             if told is not None or self.stop.is_set() or self.chance.random() < 0.3:
                 return
             self.stop.wait(0.1)
+
+    def stored(self, asked: Asked, revision: int, key: InstanceKey, digest: bytes) -> None:
+        self.ledger.acknowledge(
+            Ack(revision, "stored", key.scope, asked.floor, asked.begun, key=key, digest=digest)
+        )
 
     def fresh(self) -> int:
         self.contents += 1
@@ -187,20 +225,21 @@ class Client:
     def delete(self) -> None:
         if one := self.some():
             before, one.undo = one.states, None
-            revision = self.remove(scope_path(one.key.scope), [one])
+            revision = self.remove(one.key.scope, [one])
             if revision and len(before) == 1:
-                one.undo = revision, next(iter(before))
+                one.undo = revision, next(iter(before)), time.monotonic()
 
     def delete_series(self) -> None:
         if self.own:
             series = self.chance.choice(self.own)
             for one in series:
                 one.undo = None
-            path = scope_path(series[0].key.scope).partition("/instances/")[0]
-            self.remove(path, series)
+            key = series[0].key
+            self.remove(Scope(key.study, key.series), series)
 
-    def remove(self, path: str, instances: Sequence[Owned]) -> int:
+    def remove(self, scope: Scope, instances: Sequence[Owned]) -> int:
         """The revision that did it, 0 if none is known."""
+        asked, path = self.now(), scope_path(scope)
         answer = self.ask("DELETE", path, headers={})
         if answer is None:
             for one in instances:
@@ -215,8 +254,12 @@ class Client:
                     self.ledger.fault(f"deleting {path}: {answer.status_code}, but {one.key.instance} is there")
         for one in instances:
             one.states = frozenset([None])
+        if answer.status_code != 204:
+            return 0
         self.ledger.count("deletions")
-        return int(answer.headers[_REVISION]) if answer.status_code == 204 else 0
+        revision = int(answer.headers[_REVISION])
+        self.ledger.acknowledge(Ack(revision, "removed", scope, asked.floor, asked.begun))
+        return revision
 
     def undelete(self) -> None:
         candidates = [one for series in self.own[-3:] for one in series if one.undo]
@@ -224,15 +267,23 @@ class Client:
             return
         one = self.chance.choice(candidates)
         assert one.undo is not None
-        (revision, content), one.undo = one.undo, None
+        (revision, content, since), one.undo = one.undo, None
+        asked = self.now()
         answer = self.ask("POST", f"{scope_path(one.key.scope)}/undelete?revision={revision}", headers={})
         if answer is None:
             one.states |= {content}
         elif answer.status_code == 200:
             one.states = frozenset([content])
+            self.restored(asked, answer, one.key.scope, revision)
             self.ledger.count("undeletes")
+        elif answer.status_code == 404 and time.monotonic() - since > self.retention:
+            self.ledger.count("undeletes that came too late")
         else:
             self.ledger.fault(f"undelete of {revision}: {answer.status_code} {answer.text[:200]}")
+
+    def restored(self, asked: Asked, answer: Response, scope: Scope, target: int) -> None:
+        revision = int(answer.headers[_REVISION])
+        self.ledger.acknowledge(Ack(revision, "restored", scope, asked.floor, asked.begun, target=target))
 
     # reading
 
@@ -244,21 +295,36 @@ class Client:
 
     def check(self, key: InstanceKey, states: frozenset[Content] | None) -> None:
         """Read an instance as it is stored; `states` is what may be there, None for whatever was sent."""
-        answer = self.ask("GET", scope_path(key.scope), headers=AS_STORED)
+        strong, asked = self.chance.random() < 0.7, self.now()
+        answer = self.ask("GET", scope_path(key.scope), headers=AS_STORED if strong else _LATELY)
         if answer is None:
             return
+        ended = time.monotonic()
         self.ledger.count("reads")
-        if answer.status_code in (404, 410):
-            if states is not None and None not in states:
-                self.ledger.fault(f"read {key.instance}: {answer.status_code}, but it was acknowledged")
-            return
-        if answer.status_code != 200:
+        absent = answer.status_code in (404, 410)
+        if not absent and answer.status_code != 200:
             self.ledger.fault(f"read {key.instance}: {answer.status_code} {answer.text[:200]}")
             return
-        found = hashlib.sha256(answer.content).digest()
-        may = self.ledger.sent.get(key, set()) if states is None else states
-        if found not in {self.ledger.whole[state] for state in list(may) if state is not None}:
-            self.ledger.fault(f"read {key.instance}: bytes that must not be there, {len(answer.content)} of them")
+        found = None if absent else self.content_of(key, answer.content)
+        if found == b"":
+            return
+        # nothing is called missing before the log's tail has been read, however weak the read
+        firm = strong or absent
+        self.ledger.saw(Seen(key, found, asked.floor if firm else 0, ended))
+        if states is not None and firm and found not in states:
+            what = f"{answer.status_code}, but it was acknowledged" if absent else "bytes that must not be there"
+            self.ledger.fault(f"read {key.instance}: {what}")
+
+    def content_of(self, key: InstanceKey, data: bytes) -> bytes:
+        """The digest of what was sent as these bytes; empty, and a fault, if nobody did."""
+        digest = digest_of(data)
+        if (
+            digest not in self.ledger.sent.get(key, ())
+            or self.ledger.whole[digest] != hashlib.sha256(data).digest()
+        ):
+            self.ledger.fault(f"read {key.instance}: {len(data)} bytes that nobody sent")
+            return b""
+        return digest
 
     def search(self) -> None:
         if not self.own:
@@ -284,24 +350,36 @@ class Client:
 
     def contend(self) -> None:
         key = self.chance.choice(self.shared)
-        action = self.chance.choice(("store", "store", "store", "remove", "restore"))
+        action = self.chance.choice(("store", "store", "store", "remove", "restore", "read"))
         if action == "store":
-            data = self.files.make(key, self.chance.randrange(4))
-            digest = self.ledger.note(key, data)
-            told = self.send([data])
-            if told is not None and key.instance in told.stored:
-                self.ledger.acknowledge(Ack(told.revision, "stored", key, digest))
+            self.contend_storing()
         elif action == "remove":
-            answer = self.ask("DELETE", scope_path(key.scope), headers={})
+            scope = self.chance.choice((key.scope, key.scope, Scope(key.study, key.series), Scope(key.study)))
+            asked = self.now()
+            answer = self.ask("DELETE", scope_path(scope), headers={})
             if answer is not None and answer.status_code == 204:
                 revision = int(answer.headers[_REVISION])
-                self.removals.append((revision, key))
-                self.ledger.acknowledge(Ack(revision, "removed", key))
+                self.removals.append((revision, scope))
+                self.ledger.acknowledge(Ack(revision, "removed", scope, asked.floor, asked.begun))
+        elif action == "read":
+            self.check(key, None)
         elif self.removals:
-            revision, key = self.removals.pop(self.chance.randrange(len(self.removals)))
-            answer = self.ask("POST", f"{scope_path(key.scope)}/undelete?revision={revision}", headers={})
+            revision, scope = self.removals.pop(self.chance.randrange(len(self.removals)))
+            asked = self.now()
+            answer = self.ask("POST", f"{scope_path(scope)}/undelete?revision={revision}", headers={})
             if answer is not None and answer.status_code == 200:
-                self.ledger.acknowledge(Ack(int(answer.headers[_REVISION]), "restored", key, target=revision))
+                self.restored(asked, answer, scope, revision)
+
+    def contend_storing(self) -> None:
+        """Some of the shared instances, in one of four contents each, in one request."""
+        some = self.chance.sample(self.shared, self.chance.choice((1, 1, 1, 2, 3)))
+        files = [self.files.make(key, self.chance.randrange(4)) for key in some]
+        digests = [self.ledger.note(key, data) for key, data in zip(some, files, strict=True)]
+        asked = self.now()
+        told = self.send(files)
+        for key, digest in zip(some, digests, strict=True):
+            if told is not None and key.instance in told.stored:
+                self.stored(asked, told.revision, key, digest)
 
 
 def shared_keys(seed: int) -> list[InstanceKey]:

@@ -1,8 +1,8 @@
 """What clients have been told, and so what the archive must hold.
 
 A client alone writes the instances it owns, one thing after the other: of each it knows what must be there, or,
-where an answer never came, what may be. Instances that all share are held against the log instead: each
-acknowledgement names the entry that did it.
+where an answer never came, what may be. Every acknowledgement, of those and of instances that all share, names the
+entry that did it, and is held against the log, as is every read (see `serial`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from dicomweb.model.keys import InstanceKey
+from dicomweb.model.keys import InstanceKey, Scope
 from tests.build.dicom import ct_slice, native_frames, uid
 
 _GROUP_LENGTH = slice(140, 144)
@@ -69,22 +69,41 @@ class Owned:
     """What may be there; one state if all is known."""
     contents: dict[bytes, int] = field(default_factory=dict)
     """What was sent so far: the number of the content by digest."""
-    undo: tuple[int, Content] | None = None
-    """Revision of the deletion which was the last thing that happened to it, and what an undelete brings back."""
+    undo: tuple[int, Content, float] | None = None
+    """Of the deletion which was the last thing that happened to it: its revision, what an undelete brings back,
+    and when it was answered, monotonic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """An acknowledged operation on a shared instance."""
+    """An acknowledged write."""
 
     revision: int
     kind: str
     """`stored`, `removed` or `restored`."""
-    key: InstanceKey
+    scope: Scope
+    floor: int
+    """The last revision that any client had been told when this was asked for."""
+    begun: float
+    """When it was asked for; monotonic."""
+    key: InstanceKey | None = None
+    """For `stored`."""
     digest: bytes = b""
     """For `stored`."""
     target: int = 0
     """For `restored`: the removal's revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a read showed of an instance."""
+
+    key: InstanceKey
+    content: Content
+    floor: int
+    """The last revision that any client had been told when this was asked for; 0 if it may be older."""
+    ended: float
+    """When it had been answered; monotonic."""
 
 
 @dataclass
@@ -93,6 +112,9 @@ class Ledger:
 
     owned: dict[InstanceKey, Owned] = field(default_factory=dict)
     acks: list[Ack] = field(default_factory=list)
+    reads: list[Seen] = field(default_factory=list)
+    highest: int = 0
+    """The last revision that any client was told."""
     whole: dict[bytes, bytes] = field(default_factory=dict)
     """SHA-256 of the file by that of its data set, of everything that was sent."""
     sent: dict[InstanceKey, set[bytes]] = field(default_factory=dict)
@@ -129,6 +151,11 @@ class Ledger:
     def acknowledge(self, ack: Ack) -> None:
         with self._lock:
             self.acks.append(ack)
+            self.highest = max(self.highest, ack.revision)
+
+    def saw(self, seen: Seen) -> None:
+        with self._lock:
+            self.reads.append(seen)
 
     def studies(self) -> list[str]:
         return sorted({key.study for key in self.sent})

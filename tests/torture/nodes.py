@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -66,11 +68,16 @@ def place_of(kind: str, folder: Path) -> Iterator[Place]:
 class Node:
     """One node: a process, time and again another one, on the same node folder unless that is wiped."""
 
-    def __init__(self, place: Place, folder: Path, *, clock_ahead: float = 0.0) -> None:
-        """`clock_ahead`: seconds by which its clock is wrong."""
+    def __init__(
+        self, place: Place, folder: Path, *, clock_ahead: float = 0.0, hasty: bool = False, workers: int = 1
+    ) -> None:
+        """`clock_ahead`: seconds by which its clock is wrong; `hasty`: every grace is short, see `hasty`."""
         self.place = place
         self.folder = folder
         self.clock_ahead = clock_ahead
+        self.hasty = hasty
+        self.workers = workers
+        self.paused = False
         self.url = ""
         """Empty while it does not serve."""
         self.deaths: list[str] = []
@@ -92,6 +99,13 @@ class Node:
     def node_dir(self) -> Path:
         return self.folder / "node"
 
+    @property
+    def catalogs(self) -> Sequence[Path]:
+        """The folders of what its processes keep for themselves."""
+        if self.workers == 1:
+            return [self.node_dir]
+        return sorted(self.node_dir.glob("worker-*"))
+
     def start(self, *, empty: bool = False) -> None:
         """Start it; returns at once. With `empty` all it kept for itself is gone."""
         self.await_start()
@@ -105,8 +119,11 @@ class Node:
 
     def _launch(self) -> subprocess.Popen[bytes]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        program = ["tests.torture.skewed", str(self.clock_ahead)] if self.clock_ahead else ["app.cli"]
+        program = ["app.cli"]
+        if self.clock_ahead or self.hasty:
+            program = [f"tests.torture.{'hasty' if self.hasty else 'skewed'}", str(self.clock_ahead)]
         command = [sys.executable, "-m", *program, "serve", "--store", self.place.address]
+        command += ["--workers", str(self.workers)] if self.workers > 1 else []
         command += ["--node-dir", str(self.node_dir), "--http-port", "0", "--dicom-port", "0"]
         command += [*self.place.arguments, "--no-log-access"]
         with self.log.open("ab") as errors:
@@ -147,7 +164,7 @@ class Node:
             return 0
         if process.poll() is not None and not self._killed:
             self.deaths.append(f"{self.name} ended by itself with {process.returncode}")
-        self._killed, self.url = True, ""
+        self._killed, self.url, self.paused = True, "", False
         process.send_signal(number)
         process.wait(30)
         self.await_start()
@@ -157,10 +174,17 @@ class Node:
         self._process = None
         return process.returncode
 
-    def signal(self, number: signal.Signals) -> None:
-        """Pause it, or let it go on."""
+    def pause(self) -> None:
+        """Let it stand still in the middle of whatever it does."""
         if self._process is not None:
-            self._process.send_signal(number)
+            self.paused = True
+            self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let it go on."""
+        self.paused = False
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def complaints(self) -> list[str]:
         """Lines of its log that tell of a fault of its own."""
@@ -169,13 +193,21 @@ class Node:
 
 
 @contextmanager
-def nodes_on(place: Place, folder: Path, count: int, *, skew: float = 0.0) -> Iterator[Sequence[Node]]:
+def nodes_on(
+    place: Place, folder: Path, count: int, *, skew: float = 0.0, hasty: bool = False, workers: int = 1
+) -> Iterator[Sequence[Node]]:
     """So many nodes, all serving; none is left afterwards.
 
     `skew`: seconds by which the clock of the second is ahead, and that of the third behind, and so on.
     """
     nodes = [
-        Node(place, folder / f"node {number + 1}", clock_ahead=(0.0, skew, -skew)[number % 3])
+        Node(
+            place,
+            folder / f"node {number + 1}",
+            clock_ahead=(0.0, skew, -skew)[number % 3],
+            hasty=hasty,
+            workers=workers,
+        )
         for number in range(count)
     ]
     try:
@@ -189,7 +221,7 @@ def nodes_on(place: Place, folder: Path, count: int, *, skew: float = 0.0) -> It
         yield nodes
     finally:
         for node in nodes:
-            node.signal(signal.SIGCONT)
+            node.wake()
             node.kill()
 
 
@@ -199,29 +231,39 @@ class Killer:
 
     nodes: Sequence[Node]
     chance: random.Random
+    pauses_at: float = 0.08
+    """Share of the strikes that are pauses."""
     longest_pause: float = 3.0
     """Seconds that a node may be stopped for."""
     kills: int = 0
     early: int = 0
     """Of them, before the node had come to serve."""
     pauses: int = 0
+    outlasted: int = 0
+    """Pauses that came to their end, at which the node went on with what it did."""
     emptied: int = 0
     """Starts on an empty node folder."""
+    _wakes: dict[Node, float] = field(default_factory=dict)
+    """When those that stand still go on."""
 
     def strike(self, *, most_seconds: float) -> None:
         """Wait for a random time, then do one thing to one node."""
         chance = self.chance
         threading.Event().wait(chance.uniform(0.02, most_seconds))
-        serving = [node for node in self.nodes if node.url]
+        self.wake(before=time.monotonic())
+        serving = [node for node in self.nodes if node.url and not node.paused]
         if not serving or (len(serving) == 1 and chance.random() < 0.7):
             # give clients something to talk to, most of the time
-            chance.choice(self.nodes).await_start()
+            for node in self.nodes:
+                node.await_start()
             return
-        if chance.random() < 0.08:
+        if chance.random() < self.pauses_at:
             self._pause(chance.choice(serving))
             return
+        # of those that stand still few are killed: it is their waking up that is of interest
         node = chance.choice(self.nodes if chance.random() < 0.2 else serving)
         self.early += not node.url
+        self._wakes.pop(node, None)
         node.kill()
         self.kills += 1
         empty = chance.random() < 0.1
@@ -229,7 +271,14 @@ class Killer:
         node.start(empty=empty)
 
     def _pause(self, node: Node) -> None:
-        node.signal(signal.SIGSTOP)
-        threading.Event().wait(self.chance.uniform(0.2, self.longest_pause))
-        node.signal(signal.SIGCONT)
+        seconds = self.chance.uniform(min(0.2, self.longest_pause), self.longest_pause)
+        node.pause()
+        self._wakes[node] = time.monotonic() + seconds
         self.pauses += 1
+
+    def wake(self, *, before: float = math.inf) -> None:
+        """Let those go on whose time has come; all of them, if nothing is said."""
+        for node in [node for node, until in self._wakes.items() if until <= before]:
+            del self._wakes[node]
+            node.wake()
+            self.outlasted += 1

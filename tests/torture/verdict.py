@@ -20,17 +20,19 @@ from dicomweb.model.keys import InstanceKey, Scope
 from storage import layout
 from storage.archive.archive import LakeArchive
 from storage.archive.identifiers import id_time
-from storage.log.events import Entry, Kind
+from storage.log.events import Entry
 from storage.log.journal import Journal
 from storage.objects.contract import ObjectStore
 from storage.upkeep.notes import mend_notes
 from storage.upkeep.sweep import sweep
 from tests.app.processes import environment
 from tests.build.lake import open_lake
-from tests.storage.archive.test_histories import Model, Stored
+from tests.storage.archive.test_histories import Model
 from tests.torture.clients import STRONG
-from tests.torture.ledger import Ack, Ledger
+from tests.torture.ledger import Ledger
 from tests.torture.nodes import Node, Place
+from tests.torture.serial import Timeline, check_acks, check_reads
+from tests.torture.table import check_table, checkpoint_of, from_table
 
 _AHEAD = 7200.0
 """Seconds by which no clock is ahead."""
@@ -132,6 +134,12 @@ async def look_behind(place: Place, nodes: Sequence[Node], folder: Path, ledger:
         async with open_lake(store, folder / "from the log", node="judge") as judge:
             await judge.catch_up()
             await _compare_catalogs(store, nodes, judge, ledger, verdict)
+            checkpoint = checkpoint_of(place, store)
+            verdict.add("the table", await check_table(checkpoint, model, ledger, verdict.figures))
+            async with from_table(store, folder / "from the table", checkpoint) as tabled:
+                await tabled.catch_up()
+                verdict.add("the catalog made from the table", await _differences(tabled, judge, ledger))
+            verdict.add("notes for a rebuild", await _missing_notes(store, judge, ledger))
             verdict.figures["notes of removals mended"] += await mend_notes(judge)
             verdict.figures["orphans swept"] += (await sweep(judge, age_seconds=-_AHEAD, grace_seconds=0)).deleted
             first = await judge.journal.read(1)
@@ -153,33 +161,28 @@ async def look_behind(place: Place, nodes: Sequence[Node], folder: Path, ledger:
 
 
 async def _replay(store: ObjectStore, ledger: Ledger, verdict: Verdict) -> Model:
-    """The model of the log; each acknowledgement is looked at when its entry has been played."""
+    """The model of the log; all that was answered is held against it."""
     journal, model, faults = await Journal.open(store, node="judge"), Model(), list[str]()
-    acks: dict[int, list[Ack]] = {}
-    for ack in ledger.acks:
-        acks.setdefault(ack.revision, []).append(ack)
+    timeline = Timeline()
     async for entry in journal.follow(0):
         verdict.figures["entries"] += 1
         for event in entry.events:
             verdict.figures[f"events {event.kind}"] += 1
         faults += _twice(entry, model)
-        due = acks.pop(entry.number, [])
-        before = {ack.key: model.current(ack.key) for ack in due}
         model.play(entry)
-        faults += [
-            f"{ack} is not what entry {entry.number} did"
-            for ack in due
-            if not _holds(ack, entry, before[ack.key], model.current(ack.key))
-        ]
-    verdict.add("acknowledged without an entry", [str(one) for some in acks.values() for one in some])
+        timeline.play(entry, model)
     verdict.add("the log", faults)
+    late = [str(ack) for ack in ledger.acks if ack.revision > timeline.last]
+    verdict.add("acknowledged without an entry", late)
+    verdict.add("no serial history", check_acks(timeline, ledger.acks))
+    verdict.add("no serial history", check_reads(timeline, ledger.acks, ledger.reads, verdict.figures))
     states: list[str] = []
     for key, owned in ledger.owned.items():
         current = model.current(key)
         if (current.digest if current else None) not in owned.states:
             states.append(f"{key.instance} is not as its client was told")
     verdict.add("lost or changed, by the log", states)
-    verdict.figures["acknowledged on shared instances"] += len(ledger.acks)
+    verdict.figures["acknowledgements held against the log"] += len(ledger.acks)
     return model
 
 
@@ -199,33 +202,37 @@ def _twice(entry: Entry, model: Model) -> list[str]:
     return found
 
 
-def _holds(ack: Ack, entry: Entry, before: Stored | None, after: Stored | None) -> bool:
-    if ack.kind == "removed":
-        return any(event.kind is Kind.REMOVED and event.scope == ack.key.scope for event in entry.events)
-    if ack.kind == "restored":
-        return any(event.kind is Kind.RESTORED and event.target == ack.target for event in entry.events)
-    stored = (event.stored for event in entry.events)
-    if any(one and one.key == ack.key and one.digest == ack.digest for one in stored):
-        return True
-    # a duplicate of what was there, even if another request of the same entry replaced it at once
-    return any(one is not None and one.digest == ack.digest for one in (before, after))
-
-
 async def _compare_catalogs(
     store: ObjectStore, nodes: Sequence[Node], judge: LakeArchive, ledger: Ledger, verdict: Verdict
 ) -> None:
-    expected = await _catalog(judge, ledger)
-    verdict.figures["versions in the catalog"] += sum(map(len, expected["versions"].values()))
-    for node in nodes:
-        async with open_lake(store, node.node_dir, node="judge") as archive:
+    versions = [await judge.catalog.versions(Scope(study)) for study in ledger.studies()]
+    verdict.figures["versions in the catalog"] += sum(map(len, versions))
+    for node, folder in [(one, folder) for one in nodes for folder in one.catalogs]:
+        async with open_lake(store, folder, node="judge") as archive:
             await archive.catch_up()
-            found = await _catalog(archive, ledger)
-        different = [
-            f"{name}: {_excerpt(found[name])} for {_excerpt(expected[name])}"
-            for name in expected
-            if found[name] != expected[name]
-        ]
+            different = await _differences(archive, judge, ledger)
+        verdict.figures["catalogs compared"] += 1
         verdict.add(f"the catalog of {node.name} is not what the log makes of it", different)
+
+
+async def _differences(archive: LakeArchive, judge: LakeArchive, ledger: Ledger) -> list[str]:
+    """What one catalog knows otherwise than another, which was made from the log."""
+    found, expected = await _catalog(archive, ledger), await _catalog(judge, ledger)
+    return [
+        f"{name}: {_excerpt(found[name])} for {_excerpt(expected[name])}"
+        for name in expected
+        if found[name] != expected[name]
+    ]
+
+
+async def _missing_notes(store: ObjectStore, judge: LakeArchive, ledger: Ledger) -> list[str]:
+    """Acknowledged removals in force which a rebuild would not honour."""
+    noted = {
+        place[1] async for info in store.list(layout.REMOVED) if (place := layout.parse_removed_key(info.key))
+    }
+    told = {ack.revision for ack in ledger.acks if ack.kind == "removed"}
+    in_force = await judge.catalog.removals_in_force()
+    return [f"none of {one}" for one in in_force if one.revision in told and one.revision not in noted]
 
 
 def _excerpt(value: object) -> str:
