@@ -78,6 +78,7 @@ from storage.log.checkpoint import Checkpoint
 from storage.objects.address import Address, Folder, open_store
 from storage.objects.contract import ObjectStore
 from storage.objects.counting import CountingStore, Counts
+from storage.upkeep.attendance import Attendance
 from storage.upkeep.background import Upkeep, UpkeepSettings
 
 _PAST_METADATA_BYTES = 8 << 20
@@ -321,6 +322,7 @@ def build_application(settings: Settings, worker: Worker | None = None) -> web.A
             keep_up(opened.archive, settings, worker) as upkeep,
             derived_cache(settings) as derived,
             UsageSamples(opened.archive.catalog.usage) as usage,
+            Attendance(opened.archive.store, node=opened.archive.node, release=version()),
         ):
             application[ARCHIVE] = opened.archive
             application[DERIVED] = derived

@@ -9,6 +9,7 @@
     rebuild/<epoch>/<20 digits>.json                         what a rebuild has found when it wrote an entry
     rebuild/<epoch>/report.json                              what it found in all
     scrub/<epoch>.json                                       how far the scrub has come, and what it found
+    nodes/<node>.json                                        that a node serves, and of which release it is
     instances/                                               the checkpoint, a Delta Lake table
 
 `<2 hex>` is the start of the SHA-256 of the Study Instance UID, so that the keys of a bucket spread. `~` stands
@@ -29,6 +30,7 @@ LOG = "log/"
 REMOVED = "removed/"
 REBUILD = "rebuild/"
 SCRUB = "scrub/"
+NODES = "nodes/"
 TABLE = "instances"
 
 

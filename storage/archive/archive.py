@@ -90,6 +90,7 @@ class LakeArchive:
         self._siblings = siblings or Alone()
         self._closing = AsyncExitStack()
         self._follow_error = ""
+        self._told_outgrown = False
         self.warnings: dict[str, str] = {}
         """What to look after though work goes on, for the health page; by what tells it."""
 
@@ -155,6 +156,7 @@ class LakeArchive:
             try:
                 await self.committer.catch_up()
                 self._follow_error = ""
+                self._tell_outgrown()
             except Unavailable as error:
                 if not self._follow_error:
                     _LOG.warning("the log cannot be followed: %s", error)
@@ -163,6 +165,11 @@ class LakeArchive:
                 if not self._follow_error:
                     _LOG.exception("following the log failed")
                 self._follow_error = f"following the log failed ({type(error).__name__})"
+
+    def _tell_outgrown(self) -> None:
+        if self.journal.outgrown is not None and not self._told_outgrown:
+            _LOG.warning("%s; until then this node takes no writes", self.journal.outgrown)
+            self._told_outgrown = True
 
     async def _hear_siblings(self) -> None:
         """Look at the board so often that a reader seldom has to wait for what a sibling committed."""
@@ -175,7 +182,8 @@ class LakeArchive:
 
     def health(self) -> Health:
         """Whether this node follows the log and can write."""
-        problem = self.committer.damage or self._follow_error or self.catalog.problem
+        outgrown = self.journal.outgrown
+        problem = self.committer.damage or self._follow_error or self.catalog.problem or str(outgrown or "")
         return Health(not problem, problem or "; ".join(self.warnings.values()) or "ok")
 
     @property
@@ -195,6 +203,8 @@ class LakeArchive:
         await self.committer.catch_up()
 
     def submit(self, *, door: str, peer: str, expect: Scope | None) -> LakeSubmission:
+        # before its objects are written for nothing
+        self.committer.check_format()
         origin = Origin(door, peer, expect)
         return LakeSubmission(self._intake, self.committer, self.store, origin, recogniser=self._recogniser)
 

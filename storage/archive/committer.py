@@ -30,7 +30,7 @@ from storage.archive.siblings import Siblings
 from storage.archive.works import ChangeResult, ChangeWork, StoreResult, StoreWork, Work, stored_event
 from storage.catalog.catalog import Catalog
 from storage.catalog.database import CatalogError
-from storage.log.errors import EpochEnded, LogError, OutcomeUnknown
+from storage.log.errors import EpochEnded, LogError, OutcomeUnknown, TooNew
 from storage.log.events import Entry, Event, Kind
 from storage.log.journal import Journal
 from storage.objects.contract import StoreError, StoreFull
@@ -188,7 +188,14 @@ class Committer:
         if str(error) != self.damage:
             self.damage = str(error)
             _LOG.error("%s; serving revision %d, and no writes", error, self._catalog.applied)
+        if isinstance(error, TooNew):
+            return Unavailable(f"{error}; until then this node takes no writes", 60)
         return Unavailable(f"{error}: the archive is read-only until that is mended", 60)
+
+    def check_format(self) -> None:
+        """See that this program may write to the archive, which may have been upgraded. Raises Unavailable."""
+        if self._journal.outgrown is not None:
+            raise Unavailable(f"{self._journal.outgrown}; until then this node takes no writes", 60)
 
     def _apply(self, entry: Entry) -> None:
         if any(event.kind is Kind.ENDED for event in entry.events):
@@ -252,6 +259,7 @@ class Committer:
 
     async def _append(self, attempt: _Attempt, commit: str) -> bool:
         """Whether this attempt's entry is the one of its number."""
+        self.check_format()
         try:
             appended = await self._journal.append(attempt.number, attempt.events, commit)
         except OutcomeUnknown:

@@ -24,7 +24,7 @@ from dicomweb.model.instance import ImageSpec, Original
 from dicomweb.model.keys import InstanceKey, Scope
 from storage.log.errors import DamagedEntry, NewerVersion, UnknownKind
 from storage.log.events import Entry, Event, Kind, StoredVersion
-from storage.log.format import FORMAT_VERSION
+from storage.log.format import FORMAT_VERSION, READERS, may_be_skipped, since
 from storage.log.schema import IMAGE_FIELDS, META, OBJECT_FIELDS, ORIGINAL_FIELDS, SEARCHED_FIELDS, TYPES
 
 _LEVEL = 1
@@ -51,7 +51,7 @@ _original_values = attrgetter(*_ORIGINAL_NAMES)
 _NO_IMAGE = (None,) * len(_IMAGE_NAMES)
 _NO_ORIGINAL = (None,) * len(_ORIGINAL_NAMES)
 _NO_OBJECT = (None,) * (len(_OBJECT_NAMES) + len(_IMAGE_NAMES) + len(_ORIGINAL_NAMES) + len(_SEARCHED_NAMES))
-_KINDS = {str(kind): kind for kind in Kind}
+_KINDS = {str(kind): kind for kind in Kind if since(kind) <= FORMAT_VERSION}
 _KIND_NAMES = pa.array(list(_KINDS))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -74,8 +74,10 @@ def encode_entry(entry: Entry) -> bytes:
 
 
 def _facts(entry: Entry) -> dict[bytes, str]:
+    reader = READERS[entry.format]
     return {
-        META.FORMAT: str(FORMAT_VERSION),
+        META.FORMAT: str(reader),
+        **({META.WRITER: str(entry.format)} if entry.format > reader else {}),
         META.NUMBER: str(entry.number),
         META.EPOCH: entry.epoch,
         META.COMMIT: entry.commit,
@@ -98,6 +100,7 @@ def _event_columns(entry: Entry) -> dict[str, Sequence[Any]]:
         "target": [event.target or None for event in events],
         "object_key": [event.object_key or None for event in events],
         "detail": [event.detail or None for event in events],
+        "ignorable": [may_be_skipped(event.kind) or None for event in events],
     }
 
 
@@ -185,9 +188,16 @@ def entry_of(batch: pa.RecordBatch, *, number: int) -> Entry:
             node=node,
             written=datetime.fromisoformat(facts[META.WRITTEN].decode()),
             events=tuple(_events(batch, number=number, node=node)),
+            format=writer_of(batch),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedEntry(number, f"a column is missing or wrong ({type(error).__name__})") from error
+
+
+def writer_of(batch: pa.RecordBatch) -> int:
+    """The least format version that a writer behind this entry must know."""
+    facts = batch.schema.metadata
+    return int(facts.get(META.WRITER, facts[META.FORMAT]))
 
 
 def known_kinds(batch: pa.RecordBatch, *, number: int) -> pa.RecordBatch:

@@ -31,8 +31,13 @@ class TooNew(LogError):
 class NewerVersion(TooNew):
     """A format version beyond those this program knows."""
 
-    def __init__(self, what: str, found: int, known: int) -> None:
-        super().__init__(f"{what} has format version {found}, this program knows versions up to {known}")
+    def __init__(self, what: str, found: int, known: int, release: str = "") -> None:
+        """`release` is that of the program which wrote it, if that is known."""
+        by = f" (dicomlake {release})" if release else ""
+        super().__init__(
+            f"{what} has format {found}{by}, this dicomlake knows formats up to {known}: "
+            f"run {f'dicomlake {release} or later' if release else 'a later dicomlake'} on it"
+        )
         self.found = found
         self.known = known
 
@@ -41,9 +46,24 @@ class UnknownKind(TooNew):
     """An event that this program does not know and may not skip."""
 
     def __init__(self, number: int, kind: str) -> None:
-        super().__init__(f"log entry {number} has an event of the unknown kind {kind[:40]!r}")
+        super().__init__(
+            f"log entry {number} has an event of the unknown kind {kind[:40]!r}: run a later dicomlake on it"
+        )
         self.number = number
         self.kind = kind
+
+
+class NeedsUpgrade(LogError):
+    """The archive has a format that cannot hold this yet."""
+
+    def __init__(self, kind: str, found: int, needed: int) -> None:
+        super().__init__(
+            f"{kind!r} needs format {needed}, the archive has format {found}: once all nodes run this version of "
+            "dicomlake, run `dicomlake upgrade`"
+        )
+        self.kind = kind
+        self.found = found
+        self.needed = needed
 
 
 class EpochEnded(LogError):

@@ -37,6 +37,8 @@ class Kind(StrEnum):
     in hexadecimal."""
     ENDED = "ended"
     """A rebuild goes on in another epoch: nothing follows this entry."""
+    UPGRADED = "upgraded"
+    """From here on the archive has the format version `target`; `detail` names the release that can write it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class Event:
     current: bool = True
     """For STORED: whether it replaces the current version, or is only kept beside it."""
     target: int = 0
-    """For RESTORED: the revision of the removal."""
+    """For RESTORED: the revision of the removal. For UPGRADED: the format version."""
     version: str = ""
     """For VOIDED, PURGED and DIGESTED: the version."""
     object_key: str = ""
@@ -113,3 +115,5 @@ class Entry:
     node: str
     written: datetime
     events: tuple[Event, ...] = field(default=())
+    format: int = 1
+    """Format version of the archive when it was written; who writes what follows must know it."""

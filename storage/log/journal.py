@@ -28,11 +28,11 @@ from typing import Self
 import pyarrow as pa
 
 from storage.layout import FORMAT, LOG, entry_key, parse_entry_key, torn_key
-from storage.log.codec import decode_batch, decode_entry, encode_entry
-from storage.log.errors import DamagedEntry, EpochEnded, OutcomeUnknown, TooNew
-from storage.log.events import Entry, Event
+from storage.log.codec import decode_batch, decode_entry, encode_entry, writer_of
+from storage.log.errors import DamagedEntry, EpochEnded, NeedsUpgrade, NewerVersion, OutcomeUnknown, TooNew
+from storage.log.events import Entry, Event, Kind
 from storage.log.following import Listed, looks_torn, plan_batches
-from storage.log.format import ArchiveFormat, open_format, parse_format
+from storage.log.format import FORMAT_VERSION, ArchiveFormat, check_kinds, open_format, parse_format, since
 from storage.log.shelf import KEPT_SECONDS, Shelf
 from storage.objects.contract import (
     ObjectExists,
@@ -56,6 +56,8 @@ _LISTED_AT_ONCE = 100_000
 """Entries of a listing that a follower holds in memory."""
 _AT_ONCE = 32
 """Entries read side by side."""
+_FIRST_AT_ONCE = 4
+"""Entries that are asked for before it is known how large they are; then as many as fit, and twice as many at most."""
 _KNOWN_AT_ONCE = 8
 """The same where their size is not known."""
 EPOCH_SECONDS = 10.0
@@ -90,6 +92,9 @@ class Journal:
         self.archive_id = archive.archive_id
         self.epoch = archive.epoch
         self.rebuilt = archive.rebuilt
+        self.format = archive.writer
+        """Format version of the archive, by `format.json` and the entries read so far."""
+        self._release = archive.release
         self.node = node
         self._patience = patience_seconds
         self._listing = listing
@@ -122,12 +127,25 @@ class Journal:
         """
         if not self._ended and time.monotonic() - self._looked > EPOCH_SECONDS:
             with suppress(ObjectMissing):
-                now = parse_format(await self.store.get(FORMAT))
+                now = parse_format(await self.store.get(FORMAT), writing=False)
                 self._ended = now.epoch != self.epoch or bool(now.rebuild)
+                self.format, self._release = max(self.format, now.writer), now.release
             # not after a failure: what cannot be read, or is too new, holds writers up until it is mended
             self._looked = time.monotonic()
         if self._ended:
             raise EpochEnded
+
+    @property
+    def outgrown(self) -> NewerVersion | None:
+        """Why this program may not write to the archive, though it may read it; None if it may."""
+        if self.format <= FORMAT_VERSION:
+            return None
+        return NewerVersion("the archive", self.format, FORMAT_VERSION, self._release)
+
+    def require(self, kind: Kind) -> None:
+        """See that the archive's format has this kind of event. Raises NeedsUpgrade."""
+        if since(kind) > self.format:
+            raise NeedsUpgrade(kind, self.format, since(kind))
 
     async def append(self, number: int, events: Sequence[Event], commit: str) -> Appended:
         """Write entry `number`; the caller has applied every entry below it.
@@ -135,16 +153,19 @@ class Journal:
         On return the entry is durable, whoever wrote it. `commit` is a random id of this content; the same call
         may be repeated after OutcomeUnknown or after a cancellation, which leaves the outcome open too.
         Raises OutcomeUnknown; StoreFull, StoreDenied if nothing was written; StoreUnavailable if nothing was
-        tried; DamagedEntry.
+        tried; DamagedEntry; NewerVersion if the archive was upgraded to a format that this program does not know.
         """
         if number < 1 or not events:
             raise ValueError("an entry has a number from 1 and at least one event")
+        if self.outgrown is not None:
+            raise self.outgrown
+        check_kinds((event.kind for event in events), self.format)
         if number - 1 > self._durable:
             try:
                 await self._settle(number - 1)
             except ObjectMissing as error:
                 raise DamagedEntry(number - 1, "it is missing") from error
-        entry = Entry(number, self.epoch, commit, self.node, datetime.now(UTC), tuple(events))
+        entry = Entry(number, self.epoch, commit, self.node, datetime.now(UTC), tuple(events), self.format)
         if len(events) < _THREAD_EVENTS:
             return await self._place(entry, encode_entry(entry))
         return await self._place(entry, await asyncio.to_thread(encode_entry, entry))
@@ -292,24 +313,30 @@ class Journal:
         """The rows of the entries behind `after`, for whoever wants columns, not events.
 
         Ends at the tail, at `until`, or when their content has reached `most_bytes`. The last entry is durable.
+        Columns are for those who write what they make of them: entries behind an upgrade to a format that this
+        program does not know are TooNew, even if they can be read.
         Raises DamagedEntry, TooNew if not even the first can be read.
         """
         found: list[tuple[int, pa.RecordBatch]] = []
-        size = 0
+        size, at_once = 0, _FIRST_AT_ONCE
         while size < most_bytes:
             first = after + len(found) + 1
-            numbers = range(first, first + _AT_ONCE if until is None else min(first + _AT_ONCE, until + 1))
+            numbers = range(first, first + at_once if until is None else min(first + at_once, until + 1))
             for number, data in zip(numbers, await asyncio.gather(*map(self.fetch_bytes, numbers)), strict=True):
                 if data is None or size >= most_bytes:
                     break
                 try:
                     batch = await asyncio.to_thread(decode_batch, data, number=number, epoch=self.epoch)
+                    if (writer := writer_of(batch)) > FORMAT_VERSION:
+                        raise NewerVersion(f"log entry {number}", writer, FORMAT_VERSION)
                 except (DamagedEntry, TooNew):
                     if found:
                         break
                     raise
                 found.append((number, batch))
                 size += batch.nbytes
+            fit = (most_bytes - size) * len(found) // max(size, 1)
+            at_once = max(1, min(2 * at_once, _AT_ONCE, fit))
             if not numbers or len(found) < first + len(numbers) - after - 1:
                 break
         if found and found[-1][0] > self._durable:
@@ -342,8 +369,11 @@ class Journal:
 
     async def _decode(self, number: int, data: bytes) -> Entry:
         if len(data) > _THREAD_BYTES:
-            return await asyncio.to_thread(decode_entry, data, number=number, epoch=self.epoch)
-        return decode_entry(data, number=number, epoch=self.epoch)
+            entry = await asyncio.to_thread(decode_entry, data, number=number, epoch=self.epoch)
+        else:
+            entry = decode_entry(data, number=number, epoch=self.epoch)
+        self.format = max(self.format, entry.format)
+        return entry
 
     async def _settle(self, number: int) -> None:
         """Make an entry that is there durable."""

@@ -61,7 +61,8 @@ async def repair_entry(journal: Journal, checkpoint: Checkpoint, number: int) ->
         return Repaired(number, len(entry.events), False)
     events = await _events_from_table(checkpoint, number)
     now = datetime.now(UTC)
-    entry = Entry(number, journal.epoch, f"repair-{uuid.uuid4()}", journal.node, now, tuple(events))
+    commit = f"repair-{uuid.uuid4()}"
+    entry = Entry(number, journal.epoch, commit, journal.node, now, tuple(events), journal.format)
     key = entry_key(journal.epoch, number)
     damaged = await journal.fetch_bytes(number)
     if damaged is not None:

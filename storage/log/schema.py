@@ -86,7 +86,8 @@ TYPES: dict[str, pa.DataType] = {field.name: field.type for field in FIELDS}
 class META:
     """Keys of the schema metadata: what is true of the entry as a whole."""
 
-    FORMAT = b"dicomlake.format"
+    FORMAT = b"dicomlake.format"  # least version that a reader must know
+    WRITER = b"dicomlake.writer"  # the same of a writer; absent if it is no later one
     NUMBER = b"dicomlake.number"
     EPOCH = b"dicomlake.epoch"
     COMMIT = b"dicomlake.commit"

@@ -30,7 +30,7 @@ from storage.archive.inspect import Unidentified
 from storage.archive.judge import Bench, Candidate, Known
 from storage.archive.settings import ArchiveSettings, Duplicates
 from storage.log.events import Event, Kind, StoredVersion
-from storage.log.format import FORMAT_VERSION, ArchiveFormat
+from storage.log.format import ArchiveFormat
 from storage.log.journal import Journal
 from storage.log.unread import is_unread
 from storage.objects.contract import ObjectMissing, ObjectStore, StoreError
@@ -79,7 +79,7 @@ class Rebuild:
         # a version that exists is not refused after the event
         policy = settings.archive.duplicates
         self._policy = Duplicates.KEEP if policy is Duplicates.REJECT else policy
-        coming = ArchiveFormat(claimed.archive_id, claimed.new, FORMAT_VERSION, FORMAT_VERSION)
+        coming = ArchiveFormat(claimed.archive_id, claimed.new, claimed.reader, claimed.writer)
         self._journal = Journal(store, coming, node=node, patience_seconds=10.0, listing=False)
         self._findings = FindingsLog(store, claimed.new)
         self._bench = Bench(self._policy)

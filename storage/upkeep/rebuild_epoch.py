@@ -24,7 +24,7 @@ from storage.archive.identifiers import fresh_id
 from storage.log.codec import decode_entry, encode_entry
 from storage.log.errors import DamagedEntry, DamagedFormat, LogError
 from storage.log.events import Entry, Event, Kind
-from storage.log.format import FORMAT_VERSION, ArchiveFormat, parse_format
+from storage.log.format import ArchiveFormat, fresh_content, parse_format
 from storage.log.journal import EPOCH_SECONDS, Journal
 from storage.log.torn import set_aside_torn_tail
 from storage.objects.contract import ObjectExists, ObjectMissing, ObjectStore
@@ -67,6 +67,10 @@ class Claim:
     old: str
     """Empty if it is not known any more."""
     new: str
+    reader: int
+    """Least format version of readers; the new log has the format of the old one."""
+    writer: int
+    """The same of writers."""
 
 
 async def look(store: ObjectStore, *, node: str) -> LogState:
@@ -95,14 +99,14 @@ async def claim(store: ObjectStore, state: LogState) -> Claim:
     """Say in `format.json` that a rebuild is under way, or take up the one that is. Raises the store's errors."""
     found = state.format
     if found is not None and found.rebuild:
-        return Claim(found.archive_id, await _epoch_before(store), found.rebuild)
+        return Claim(found.archive_id, await _epoch_before(store), found.rebuild, found.reader, found.writer)
     old = found.epoch if found else ""
-    fresh: dict[str, Any] = {"archive": str(uuid.uuid4()), "reader": FORMAT_VERSION, "writer": FORMAT_VERSION}
-    content = fresh if found is None else await _content(store)
+    content = fresh_content() if found is None else await _content(store)
     # without a format there is no epoch to go by: nodes that open the archive meanwhile find an empty log
     content |= {"epoch": old or str(uuid.uuid4()), "rebuild": str(uuid.uuid4()), "rebuild_of": old}
     await _put(store, content)
-    return Claim(content["archive"], old, (await _content(store))["rebuild"])
+    new = (await _content(store))["rebuild"]
+    return Claim(content["archive"], old, new, content["reader"], content["writer"])
 
 
 async def end_log(store: ObjectStore, epoch: str, *, node: str) -> None:

@@ -16,6 +16,7 @@ from storage.log.codec import decode_batch, decode_entry, encode_entry
 from storage.log.columns import COLUMNS
 from storage.log.errors import DamagedEntry, NewerVersion, UnknownKind
 from storage.log.events import Entry, Kind
+from storage.log.format import FORMAT_VERSION
 from tests.storage.log.make import EPOCH, entry, event, key, removed, restored, stored, version
 
 EVERY_KIND = (
@@ -152,7 +153,7 @@ def test_an_unknown_kind_not_so_marked_needs_a_later_program() -> None:
 
 
 def test_a_later_format_needs_a_later_program() -> None:
-    data = rewritten(entry(1, stored(key())), facts={b"dicomlake.format": b"2"})
+    data = rewritten(entry(1, stored(key())), facts={b"dicomlake.format": str(FORMAT_VERSION + 1).encode()})
 
     with pytest.raises(NewerVersion):
         decode_entry(data, number=1, epoch=EPOCH)

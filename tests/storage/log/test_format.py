@@ -9,7 +9,7 @@ import pytest
 
 from storage.layout import FORMAT
 from storage.log.errors import DamagedFormat, TooNew
-from storage.log.format import open_format
+from storage.log.format import FORMAT_VERSION, open_format
 from storage.objects.contract import ObjectStore, StoreUnavailable
 from storage.objects.memory import MemoryStore
 from tests.storage.log.stores import DropsAnswers, Watched
@@ -58,7 +58,7 @@ async def test_a_format_somebody_else_created_is_made_durable_before_it_is_used(
 async def test_a_later_format_is_refused(member: str) -> None:
     store = MemoryStore()
     await open_format(store)
-    content = json.loads(await store.get(FORMAT)) | {member: 2, "unknown": "is skipped"}
+    content = json.loads(await store.get(FORMAT)) | {member: FORMAT_VERSION + 1, "unknown": "is skipped"}
     await store.put(FORMAT, [json.dumps(content).encode()])
 
     with pytest.raises(TooNew):
