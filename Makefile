@@ -13,8 +13,11 @@ PLACE ?= both
 KILLS ?= 200
 MINUTES ?= 20
 SEED ?=
+# Of `make bench-scale`: synthetic instances, and a folder in which the archive stays (26 GB at 28000000)
+SIZE ?= 2800000
+FOLDER ?=
 
-.PHONY: help setup run test lint unit gallery torture bench clean
+.PHONY: help setup run test lint unit gallery torture bench bench-scale clean
 
 help:
 	@echo "make setup   make .venv with dicomlake and what its tests need"
@@ -24,6 +27,7 @@ help:
 	@echo "make gallery a page with the rendered picture of every sample file, in $(GALLERY)"
 	@echo "make torture three nodes on one store, killed 200 times while clients write; PLACE, KILLS, MINUTES, SEED"
 	@echo "make bench   how to measure"
+	@echo "make bench-scale  an archive of 2.8 million synthetic instances, made and measured; SIZE, FOLDER"
 
 setup: $(STAMP)
 
@@ -64,6 +68,9 @@ bench:
 	@echo "  $(BIN)/python -m tests.benchmarks.service_costs"
 	@echo "  $(BIN)/python -m tests.benchmarks.catalog_scale --studies 10000"
 	@echo "  $(BIN)/python -m tests.benchmarks.commit_contention --nodes 1 4 8"
+
+bench-scale: setup
+	$(BIN)/python -m tests.benchmarks.scale --instances $(SIZE) $(if $(FOLDER),--keep $(FOLDER))
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import orjson
 
@@ -32,7 +33,7 @@ def searches(studies: Sequence[Study], total: int) -> list[Kind]:
     """The searches of the table: `studies` are some to ask for, `total` are all there are."""
 
     def some(text: Callable[[Study, random.Random], str]) -> Callable[[random.Random], str]:
-        return lambda chance: f"{_LIST}&{text(chance.choice(studies), chance)}"
+        return lambda chance: f"{_LIST}&{quote(text(chance.choice(studies), chance), safe='=&*^')}"
 
     def week(study: Study, _: random.Random) -> str:
         date = study.columns["study_date"]
@@ -83,7 +84,7 @@ def searches(studies: Sequence[Study], total: int) -> list[Kind]:
 
 def _name(chance: random.Random) -> str:
     """The family name of a patient."""
-    return patient_name(chance.randrange(10**6)).partition("^")[0].replace("Ü", "%C3%9C").replace("'", "%27")
+    return patient_name(chance.randrange(10**6)).partition("^")[0]
 
 
 def metadata_of_synthetic(studies: Sequence[Study]) -> Kind:
