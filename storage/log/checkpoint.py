@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -35,10 +36,14 @@ WITHOUT_HEADERS = tuple(name for name in SCHEMA.names if name != "header")
 class Checkpoint:
     """The table `instances/` of an archive. An archive in memory has none: nothing is folded, nothing found."""
 
-    def __init__(self, store: ObjectStore, address: Address) -> None:
-        """`address` says to other processes where `store` is."""
+    def __init__(self, store: ObjectStore, address: Address, *, index_file: Path | None = None) -> None:
+        """`address` says to other processes where `store` is.
+
+        `index_file`: where folds keep what they have learned of the table's files; it may be deleted.
+        """
         self._store = store
         self._address = address
+        self._index_file = index_file
         self._snapshot: Snapshot | None = None
         self._looking = asyncio.Lock()
         self._footers: dict[str, Footer] = {}
@@ -57,7 +62,9 @@ class Checkpoint:
     async def _folded(self, job: dict[str, Any]) -> Folded:
         if isinstance(self._address, Memory):
             return Folded(0)
-        result = await self._run(job)
+        known = self._snapshot.to_json() if self._snapshot else None
+        index = str(self._index_file.absolute()) if self._index_file else None
+        result = await self._run(job | {"known": known, "index": index})
         self._keep(Snapshot.from_json(result["snapshot"]))
         return Folded(**result["folded"])
 

@@ -88,6 +88,8 @@ class _Store:
 
 def plan_touched(events: pa.Table) -> Touched:
     """What the plan for these events needs to see."""
+    # of columns, not of whole rows: headers would be copied along
+    events = events.select(["kind", "study", "instance"])
     stored = pc.equal(events["kind"], str(Kind.STORED))
     return Touched(
         instances=pc.unique(events.filter(stored)["instance"]),
@@ -118,7 +120,6 @@ def plan_fold(events: pa.Table, known: pa.Table) -> FoldPlan:
 
 
 def _acts(events: pa.Table) -> Iterator[tuple[Place, _Act]]:
-    rare = events.filter(pc.invert(pc.is_in(events["kind"], pa.array([str(Kind.STORED), str(Kind.CONDEMNED)]))))
     names = (
         "kind",
         "study",
@@ -131,7 +132,8 @@ def _acts(events: pa.Table) -> Iterator[tuple[Place, _Act]]:
         "target",
         "detail",
     )
-    for row in rare.select(names).to_pylist():
+    often = pa.array([str(Kind.STORED), str(Kind.CONDEMNED)])
+    for row in events.select(names).filter(pc.invert(pc.is_in(events["kind"], often))).to_pylist():
         if row["study"] is None:
             continue
         scope = Scope(row["study"], row["series"], row["instance"])
@@ -175,17 +177,27 @@ class _Replay:
     def stores_to_play(self, rows: pa.Table, acts: Iterable[_Act]) -> dict[Place, _Store]:
         """The new versions that meet other versions, or an event other than a store."""
         changed = {act.scope.study for act in acts}
-        names = ("kind", "study", "series", "instance", "version", "since_revision", "ordinal", "time", "leading")
+        names = ["study", "series", "instance", "version", "since_revision", "ordinal", "time", "leading"]
+        stored = rows.select(["kind", *names]).filter(pc.equal(rows["kind"], str(Kind.STORED)))
+        stored = stored.filter(self._may_meet(stored, changed))
         by_key: defaultdict[InstanceKey, list[tuple[Any, ...]]] = defaultdict(list)
-        for kind, study, series, instance, *rest in zip(*(rows[name].to_pylist() for name in names), strict=True):
-            if kind == Kind.STORED:
-                by_key[InstanceKey(study, series, instance)].append(tuple(rest))
+        for study, series, instance, *rest in zip(*(stored[name].to_pylist() for name in names), strict=True):
+            by_key[InstanceKey(study, series, instance)].append(tuple(rest))
         return {
             (revision, ordinal): _Store(key, version, Moment(revision, time), leading)
             for key, stores in by_key.items()
             if len(stores) > 1 or key.study in changed or key in self._by_study.get(key.study, ())
             for version, revision, ordinal, time, leading in stores
         }
+
+    def _may_meet(self, stored: pa.Table, changed: Iterable[str]) -> pa.Array:
+        """Which of these versions may meet others, by SOP Instance UID and study alone."""
+        known = {key.instance for study in self._by_study.values() for key in study}
+        counted = pc.value_counts(stored["instance"])
+        often = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+        others = pa.chunked_array([pa.array(sorted(known), pa.utf8()), often])
+        studies = pa.array(sorted(changed), pa.utf8())
+        return pc.or_(pc.is_in(stored["instance"], others), pc.is_in(stored["study"], studies))
 
     def store(self, step: _Store, place: Place) -> None:
         self._versions(step.key).store(step.version, place, step.at.time, leading=step.leading)

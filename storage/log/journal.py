@@ -57,7 +57,7 @@ _LISTED_AT_ONCE = 100_000
 _AT_ONCE = 32
 """Entries read side by side."""
 _FIRST_AT_ONCE = 4
-"""Entries that are asked for before it is known how large they are; then as many as fit, and twice as many at most."""
+"""Entries asked for before it is known how large they are; then as many as fit, and twice as many at most."""
 _KNOWN_AT_ONCE = 8
 """The same where their size is not known."""
 EPOCH_SECONDS = 10.0

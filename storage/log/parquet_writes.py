@@ -6,6 +6,7 @@ greatest values of the groups and reads little else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -24,8 +25,11 @@ _STATED = ("study", "series", "since_revision", "patient_id", "study_date", "mod
 """Columns whose bounds stand in the table's own log, and save other engines from opening files."""
 
 
-def write_parquet(rows: pa.Table) -> pa.Buffer:
-    """The file; only one row group of it is held beside the rows and what is compressed."""
+def write_parquet(rows: pa.Table, metadata: Mapping[str, str] | None = None) -> pa.Buffer:
+    """The file; only one row group of it is held beside the rows and what is compressed.
+
+    `metadata`: what its footer says of it beside the columns.
+    """
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,
@@ -38,6 +42,8 @@ def write_parquet(rows: pa.Table) -> pa.Buffer:
     ) as writer:
         for batch in sorted_batches(rows, ROW_GROUP):
             writer.write_table(batch, row_group_size=ROW_GROUP)
+        if metadata:
+            writer.add_key_value_metadata(dict(metadata))
     return sink.getvalue()
 
 

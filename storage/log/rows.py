@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from storage.log.codec import known_kinds
 from storage.log.events import Kind
@@ -111,7 +113,9 @@ def place_events(batches: Iterable[tuple[int, pa.RecordBatch]]) -> pa.Table:
 
 def rows_of(events: pa.Table) -> pa.Table:
     """The rows that these events would have if nothing came after them."""
-    events = events.filter(pc.is_in(events["kind"], _WITH_ROW))
+    have = pc.is_in(events["kind"], _WITH_ROW)
+    # not without need: headers are copied along
+    events = events if pc.all(have).as_py() else events.filter(have)
     stored = pc.equal(events["kind"], str(Kind.STORED))
     rows = events.num_rows
     columns: dict[str, Any] = {name: events[name] for name in SCHEMA.names if name in events.schema.names}
@@ -140,7 +144,10 @@ def _hex(digests: pa.ChunkedArray) -> pa.Array:
 def _json(texts: pa.ChunkedArray) -> pa.Array:
     """JSON as text; null where there is none."""
     large = pc.cast(texts, pa.large_binary())
-    return pc.if_else(pc.equal(pc.binary_length(large), 0), None, large).cast(pa.large_utf8())
+    empty = pc.equal(pc.binary_length(large), 0)
+    if pc.any(empty).as_py():
+        large = pc.if_else(empty, None, large)
+    return large.cast(pa.large_utf8())
 
 
 def with_columns(rows: pa.Table, changed: dict[str, Sequence[Any]]) -> pa.Table:
@@ -160,9 +167,28 @@ def conformed(rows: pa.Table, names: Sequence[str]) -> pa.Table:
 
 
 def sorted_batches(rows: pa.Table, size: int) -> Iterator[pa.Table]:
-    """The rows in `ORDER`, `size` at a time."""
-    # taking rows out of many chunks would join all of them anew for every batch
-    rows = rows.combine_chunks()
-    places = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in ORDER])
+    """The rows in `ORDER`, `size` at a time; the headers in as many chunks as their order asks for."""
+    headers = rows["header"]
+    # without the headers, which are nearly all of it: they are pointed at, not copied
+    others = rows.drop_columns(["header"]).combine_chunks()
+    places = pc.sort_indices(others, sort_keys=[(name, "ascending") for name in ORDER])
     for start in range(0, len(places), size):
-        yield rows.take(places[start : start + size])
+        some = places[start : start + size]
+        batch = others.take(some)
+        yield batch.add_column(
+            SCHEMA.get_field_index("header"), SCHEMA.field("header"), _picked(headers, some.to_numpy())
+        )
+
+
+def _picked(values: pa.ChunkedArray, places: NDArray[np.uint64]) -> pa.ChunkedArray:
+    """The values at these places, neighbours that stay neighbours as one chunk."""
+    ends = np.cumsum([len(chunk) for chunk in values.chunks])
+    chunks = np.searchsorted(ends, places, side="right")
+    apart = (np.diff(places) != 1) | (np.diff(chunks) != 0)
+    firsts = np.concatenate(([0], np.flatnonzero(apart) + 1)).tolist()
+    pieces = []
+    for first, end in zip(firsts, [*firsts[1:], len(places)], strict=True):
+        chunk = values.chunk(int(chunks[first]))
+        within = int(places[first]) - (int(ends[chunks[first]]) - len(chunk))
+        pieces.append(chunk.slice(within, end - first))
+    return pa.chunked_array(pieces, values.type)

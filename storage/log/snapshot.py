@@ -2,7 +2,7 @@
 
 A snapshot says which files make up the checkpoint table at one of its versions: with it a node reads by itself.
 
-The files of a version stay for 30 days after it, so a snapshot may be old; it only knows less than the log then.
+The files of a version stay for a week after it, so a snapshot may be old; it only knows less than the log then.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ class Snapshot:
     last: int
     """Number of the last entry folded."""
     files: tuple[TableFile, ...] = ()
+    token: str = ""
+    """What tells the commit that made this version from any other; empty if that is not known."""
+    complete: bool = False
+    """Whether the table has every column that this program writes."""
 
     def to_json(self) -> dict[str, Any]:
         """As values that JSON has."""
@@ -59,7 +63,7 @@ class Snapshot:
             TableFile(**{**file, "studies": tuple(file["studies"]), "revisions": tuple(file["revisions"])})
             for file in content["files"]
         )
-        return cls(content["epoch"], content["version"], content["last"], files)
+        return cls(**{**content, "files": files})
 
 
 @dataclass(frozen=True, slots=True)
