@@ -122,7 +122,7 @@ async def open_archive(
                 node=node_name(worker.seat.number if worker else 0),
                 node_dir=folder,
                 settings=archive_settings(settings),
-                checkpoint=Checkpoint(store, address),
+                checkpoint=Checkpoint(store, address, index_file=folder / "studies.npz"),
                 transcoder=transcoder,
                 siblings=worker,
             )
