@@ -8,6 +8,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STORE ?= ./dicomlake-data
 GALLERY ?= build/gallery
+# Of `make soak`: how long, operations a second, where soak.json and soak.txt go
+SOAK ?= 30
+RATE ?= 20
+OUT ?= /tmp/dicomlake-soak
+
 # Of `make torture`: where the archive is (folder, bucket, both), kills and minutes of each, a seed to do it again
 PLACE ?= both
 KILLS ?= 200
@@ -17,7 +22,7 @@ SEED ?=
 SIZE ?= 2800000
 FOLDER ?=
 
-.PHONY: help setup run test lint unit gallery torture bench bench-scale clean
+.PHONY: help setup run test lint unit gallery torture soak bench bench-scale clean
 
 help:
 	@echo "make setup   make .venv with dicomlake and what its tests need"
@@ -26,6 +31,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make gallery a page with the rendered picture of every sample file, in $(GALLERY)"
 	@echo "make torture three nodes on one store, killed 200 times while clients write; PLACE, KILLS, MINUTES, SEED"
+	@echo "make soak    mixed load on two nodes for half an hour, and whether memory or files grow; SOAK, RATE, OUT"
 	@echo "make bench   how to measure"
 	@echo "make bench-scale  an archive of 2.8 million synthetic instances, made and measured; SIZE, FOLDER"
 
@@ -58,6 +64,9 @@ gallery: setup
 
 torture: setup
 	$(BIN)/python -m tests.torture --store $(PLACE) --kills $(KILLS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+soak: setup
+	$(BIN)/python -m tests.torture.soak --minutes $(SOAK) --rate $(RATE) --out $(OUT)
 
 bench:
 	@echo "Figures are taken with dwbench, a black-box benchmark for DICOMweb servers. Start an empty archive:"

@@ -91,7 +91,9 @@ def torture(
     campaign = Campaign(plan)
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    with nodes_on(place, folder, plan.nodes, skew=plan.skew, hasty=plan.hasty, workers=plan.workers) as nodes:
+    with nodes_on(
+        place, folder, plan.nodes, skew=plan.skew, pace="hasty" if plan.hasty else "", workers=plan.workers
+    ) as nodes:
         campaign.killer = Killer(nodes, random.Random(f"killer {plan.seed}"), plan.pauses, plan.longest_pause)
         if sky is not None:
             sky.share = plan.trouble

@@ -1,10 +1,11 @@
-"""`dicomlake` with every grace a matter of seconds: `python -m tests.torture.hasty AHEAD serve ...`.
+"""`dicomlake` with every grace a matter of seconds: `python -m tests.torture.hasty AHEAD PACE serve ...`.
 
 What takes a day in service (an orphan is looked at, condemned, and deleted after an hour more) comes about here
 between two answers: orphans are swept after 2 s and a grace of 1 s, bytes of what was removed go after 8 s, the
 log is folded every second or so by every node at once, unfinished files are anybody's after 3 s, and a node on an
 empty disk begins with the table. A node that stands still for longer wakes to an archive that has given it up.
-`AHEAD`: seconds by which its clock is ahead.
+`AHEAD`: seconds by which its clock is ahead. `PACE`: `hasty` is the above; `brisk` is some ten times slower, for a
+soak that is to see everything happen many times over, and to do other work as well.
 """
 
 from __future__ import annotations
@@ -20,23 +21,36 @@ RETENTION_SECONDS = 8.0
 SCRUB_SECONDS = 20.0
 """How often all objects are read again."""
 _DAY = 86_400.0
-UPKEEP: dict[str, Any] = {
-    "fold_seconds": 1.5,
-    "fold_entries": 40,
-    "retention_days": RETENTION_SECONDS / _DAY,
-    "retention_seconds": 2.0,
-    "sweep_seconds": 3.0,
-    "orphan_age_seconds": 2.0,
-    "sweep_grace_seconds": 1.0,
-    "notes_seconds": 4.0,
-    "scrub_days": SCRUB_SECONDS / _DAY,
-    "scrub_look_seconds": 5.0,
+UPKEEP: dict[str, dict[str, Any]] = {
+    "hasty": {
+        "fold_seconds": 1.5,
+        "fold_entries": 40,
+        "retention_days": RETENTION_SECONDS / _DAY,
+        "retention_seconds": 2.0,
+        "sweep_seconds": 3.0,
+        "orphan_age_seconds": 2.0,
+        "sweep_grace_seconds": 1.0,
+        "notes_seconds": 4.0,
+        "scrub_days": SCRUB_SECONDS / _DAY,
+        "scrub_look_seconds": 5.0,
+    },
+    "brisk": {
+        "fold_seconds": 20.0,
+        "retention_days": 120.0 / _DAY,
+        "retention_seconds": 20.0,
+        "sweep_seconds": 60.0,
+        "orphan_age_seconds": 60.0,
+        "sweep_grace_seconds": 10.0,
+        "notes_seconds": 60.0,
+        "scrub_days": 600.0 / _DAY,
+        "scrub_look_seconds": 20.0,
+    },
 }
 SHORT_LOG = 30
 LEFTOVER_SECONDS = 3.0
 
 
-def make_hasty() -> None:
+def make_hasty(pace: str) -> None:
     """Shorten every grace of this process."""
     from app import assembly
     from storage.archive.settings import ArchiveSettings
@@ -44,7 +58,7 @@ def make_hasty() -> None:
     from storage.upkeep import background
 
     def upkeep(**_: Any) -> background.UpkeepSettings:
-        return background.UpkeepSettings(**UPKEEP)
+        return background.UpkeepSettings(**UPKEEP[pace])
 
     # in the names by which the node that is made next calls them
     vars(assembly).update(UpkeepSettings=upkeep, ArchiveSettings=partial(ArchiveSettings, short_log=SHORT_LOG))
@@ -54,7 +68,7 @@ def make_hasty() -> None:
 
 if __name__ == "__main__":
     put_on(float(sys.argv.pop(1)))
-    make_hasty()
+    make_hasty(sys.argv.pop(1))
     from app.cli import main
 
     sys.exit(main())

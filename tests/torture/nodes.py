@@ -69,13 +69,13 @@ class Node:
     """One node: a process, time and again another one, on the same node folder unless that is wiped."""
 
     def __init__(
-        self, place: Place, folder: Path, *, clock_ahead: float = 0.0, hasty: bool = False, workers: int = 1
+        self, place: Place, folder: Path, *, clock_ahead: float = 0.0, pace: str = "", workers: int = 1
     ) -> None:
-        """`clock_ahead`: seconds by which its clock is wrong; `hasty`: every grace is short, see `hasty`."""
+        """`clock_ahead`: seconds by which its clock is wrong; `pace`: of its graces, see `hasty`."""
         self.place = place
         self.folder = folder
         self.clock_ahead = clock_ahead
-        self.hasty = hasty
+        self.pace = pace
         self.workers = workers
         self.paused = False
         self.url = ""
@@ -90,6 +90,11 @@ class Node:
     @property
     def name(self) -> str:
         return self.folder.name
+
+    @property
+    def pid(self) -> int:
+        """Of its process, 0 if it has none."""
+        return self._process.pid if self._process is not None else 0
 
     @property
     def log(self) -> Path:
@@ -120,8 +125,10 @@ class Node:
     def _launch(self) -> subprocess.Popen[bytes]:
         self.folder.mkdir(parents=True, exist_ok=True)
         program = ["app.cli"]
-        if self.clock_ahead or self.hasty:
-            program = [f"tests.torture.{'hasty' if self.hasty else 'skewed'}", str(self.clock_ahead)]
+        if self.pace:
+            program = ["tests.torture.hasty", str(self.clock_ahead), self.pace]
+        elif self.clock_ahead:
+            program = ["tests.torture.skewed", str(self.clock_ahead)]
         command = [sys.executable, "-m", *program, "serve", "--store", self.place.address]
         command += ["--workers", str(self.workers)] if self.workers > 1 else []
         command += ["--node-dir", str(self.node_dir), "--http-port", "0", "--dicom-port", "0"]
@@ -194,7 +201,7 @@ class Node:
 
 @contextmanager
 def nodes_on(
-    place: Place, folder: Path, count: int, *, skew: float = 0.0, hasty: bool = False, workers: int = 1
+    place: Place, folder: Path, count: int, *, skew: float = 0.0, pace: str = "", workers: int = 1
 ) -> Iterator[Sequence[Node]]:
     """So many nodes, all serving; none is left afterwards.
 
@@ -205,7 +212,7 @@ def nodes_on(
             place,
             folder / f"node {number + 1}",
             clock_ahead=(0.0, skew, -skew)[number % 3],
-            hasty=hasty,
+            pace=pace,
             workers=workers,
         )
         for number in range(count)
