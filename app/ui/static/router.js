@@ -1,0 +1,107 @@
+// Addresses and pages: which page an address below /ui/ means, and going from one to the next without loading anew.
+//
+// A page is a module with `show(place)`: it returns `{ node, title }`, and may return `keys`, `update(place)` for a
+// new address of the same page, and `restore`. What a page began ends with `place.signal`.
+
+import { UI } from "./server.js";
+
+const routes = [];
+let current = null;
+let shown = () => {};
+
+export function addRoute(pattern, load) {
+  const names = [];
+  const source = pattern.replace(/:(\w+)/g, (_, name) => {
+    names.push(name);
+    return "([^/]+)";
+  });
+  routes.push({ pattern, expression: new RegExp(`^${source}/?$`), names, load });
+}
+
+// `show(page)` puts a page on the screen; returns once the first is there.
+export function startRouter(show) {
+  shown = show;
+  history.scrollRestoration = "manual";
+  addEventListener("popstate", () => go());
+  document.addEventListener("click", follow);
+  return go();
+}
+
+export function address(path = "", parameters) {
+  const url = new URL(path, UI);
+  if (parameters) url.search = new URLSearchParams(parameters).toString();
+  return url.href;
+}
+
+export function navigate(url, { replace = false } = {}) {
+  remember();
+  if (replace) history.replaceState(null, "", url);
+  else history.pushState(null, "", url);
+  return go();
+}
+
+// Another address for what is shown already.
+export function rewrite(url, { push = false } = {}) {
+  if (String(url) === location.href) return;
+  if (push) history.pushState(null, "", url);
+  else history.replaceState(history.state, "", url);
+}
+
+export function reload() {
+  return go({ again: true });
+}
+
+export function remember() {
+  history.replaceState({ ...history.state, scroll: scrollY }, "");
+}
+
+function follow(event) {
+  const link = event.target.closest?.("a[href]");
+  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (link.target || link.hasAttribute("download") || !link.href.startsWith(UI.href) || link.getAttribute("href").startsWith("#")) return;
+  event.preventDefault();
+  navigate(link.href);
+}
+
+function find(path) {
+  for (const route of routes) {
+    const found = route.expression.exec(path);
+    if (found) {
+      const given = found.slice(1).map(decodeURIComponent);
+      return { route, variables: Object.fromEntries(route.names.map((name, at) => [name, given[at]])) };
+    }
+  }
+  return null;
+}
+
+async function go({ again = false } = {}) {
+  const path = location.pathname.slice(UI.pathname.length);
+  const found = find(path) ?? find("missing");
+  const parameters = new URLSearchParams(location.search);
+  if (!again && current?.route === found.route && current.page?.update && current.path === path) {
+    current.page.update({ parameters });
+    return;
+  }
+  current?.ending.abort();
+  const mine = (current = { route: found.route, path, ending: new AbortController(), page: null });
+  const place = { path, parameters, variables: found.variables, signal: mine.ending.signal, scroll: history.state?.scroll ?? 0 };
+  let module;
+  try {
+    module = await found.route.load();
+  } catch (error) {
+    // the files of this page are gone: another version of the server has come
+    if (!sessionStorage.getItem("dicomlake.reloaded")) {
+      sessionStorage.setItem("dicomlake.reloaded", "1");
+      location.reload();
+      return;
+    }
+    throw error;
+  }
+  sessionStorage.removeItem("dicomlake.reloaded");
+  if (mine.ending.signal.aborted) return;
+  const page = await module.show(place);
+  if (mine.ending.signal.aborted) return;
+  mine.page = page;
+  shown(page);
+  scrollTo(0, place.scroll);
+}
