@@ -64,6 +64,8 @@ def settings(*, mount: str, dicomweb: str) -> dict[str, Any]:
         "strictZSpacingForVolumeViewport": True,
         "groupEnabledModesFirst": True,
         "maxNumRequests": {"interaction": 100, "thumbnail": 5, "prefetch": 25},
+        # the tour of eleven steps would stand before the first picture
+        "customizationService": [{"ohif.tours": {"$set": []}}],
         "defaultDataSourceName": "dicomweb",
         "dataSources": [
             {
