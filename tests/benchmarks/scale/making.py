@@ -24,7 +24,7 @@ import pyarrow as pa
 import zstandard
 
 from storage.layout import LOG, entry_key, parse_entry_key
-from storage.log.fold import FoldLimits, fold
+from storage.log.fold import fold
 from storage.log.format import FORMAT_VERSION
 from storage.log.journal import Journal
 from storage.log.schema import META
@@ -40,8 +40,8 @@ BLOCK = 1000
 ENTRY = 4000
 """Rows of an entry."""
 NODE = "synthetic"
-_FOLD = FoldLimits(chunk_bytes=56 << 20)
-"""Three entries a transaction: files of the size that a node's folds come to in the end."""
+_TOLD_EACH = 60
+"""Entries folded between two words on how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,17 +192,18 @@ def encode_batch(batch: pa.RecordBatch, *, number: int, epoch: str) -> bytes:
 
 
 async def fold_all(folder: Path) -> tuple[Made, Snapshot]:
-    """Fold what is not folded, as nodes do, in larger steps."""
+    """Fold what is not folded, as nodes do."""
     begun, rows = time.perf_counter(), 0
     root = folder / "store"
     async with LocalStore(root) as store:
         journal = await Journal.open(store, node=NODE)
         last = await journal.tail(0)
         progress = Progress("entries folded", last)
-        until = 0
+        until, snapshot = 0, None
         while True:
-            until = min(until + 60, last)
-            done, snapshot = await fold(store, Folder(root), until=until, limits=_FOLD)
+            until = min(until + _TOLD_EACH, last)
+            known, index = snapshot, folder / "studies.index"
+            done, snapshot = await fold(store, Folder(root), until=until, known=known, index_file=index)
             rows += done.rows
             progress.reach(snapshot.last)
             if snapshot.last >= last:
