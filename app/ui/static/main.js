@@ -11,6 +11,7 @@ addRoute("studies", async () => list);
 addRoute("studies/:study", () => import("./study/study.js"));
 addRoute("studies/:study/series/:series", () => import("./study/series.js"));
 addRoute("studies/:study/series/:series/instances/:instance", () => import("./instance/page.js"));
+addRoute("view/:study", () => import("./view/page.js"));
 addRoute("deleted", () => import("./deleted/page.js"));
 addRoute("system", () => import("./system/page.js"));
 addRoute("missing", () => import("./missing.js"));

@@ -4,22 +4,27 @@ import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { choice, confirm, dropdown } from "../menus.js";
 import { notice } from "../notices.js";
-import { navigate, reload } from "../router.js";
+import { address, navigate, reload } from "../router.js";
 import { ask, dicomweb, ROOT, studyPath, Unreachable } from "../server.js";
 import { openers } from "../config.js";
 import { t } from "../texts.js";
 
-// Buttons for the viewers that are installed; the first by itself, the others in a menu.
+// Buttons for the viewers: those that are installed, the first by itself and the others in a menu, and our own.
 export async function openIn(scope, modalities) {
   const able = (await openers()).filter((one) => !one.modalities.length || one.modalities.some((modality) => modalities.includes(modality)));
   const ways = able.map((one) => [one, scope.series ? one.series : one.study]).filter(([, way]) => way);
-  if (!ways.length) return null;
+  if (!ways.length) return viewLink(scope, "button primary");
   const href = (way) => new URL(way.replaceAll("{study}", encodeURIComponent(scope.study)).replaceAll("{series}", encodeURIComponent(scope.series ?? "")), ROOT).href;
   const [[first, way], ...others] = ways;
   const button = h("a", { class: "button primary", href: href(way), target: "_blank", rel: "noopener", data: { opener: first.id } }, icon("open"), t("open.in", { name: first.name }));
-  if (!others.length) return button;
+  if (!others.length) return [button, viewLink(scope)];
   const menu = dropdown({ name: t("open.more"), className: "button primary", label: icon("down"), content: (close) => h("div", { role: "menu" }, others.map(([one, other]) => choice({ text: t("open.in", { name: one.name }), pick: () => { close(); open(href(other), "_blank", "noopener"); } }))) });
-  return h("span", { class: "split" }, button, menu.node);
+  return [h("span", { class: "split" }, button, menu.node), viewLink(scope)];
+}
+
+function viewLink(scope, look = "button") {
+  const href = address(`view/${encodeURIComponent(scope.study)}`, scope.series ? { series: scope.series } : undefined);
+  return h("a", { class: look, href, data: { opener: "view" } }, t("view.open"));
 }
 
 export function downloadButton(scope) {
