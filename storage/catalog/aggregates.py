@@ -54,8 +54,14 @@ def _parsed(attributes: str) -> Mapping[str, ColumnValue]:
 @lru_cache(maxsize=512)
 def identity_print(attributes: str) -> int:
     """A hash of what instances of one study agree about; `attributes` as `parent_attributes` gives them."""
-    values = _parsed(attributes)
-    return hash_uid("\x1f".join(str(values.get(name, "")) for name in _AGREEING))
+    return identity_of(_parsed(attributes))
+
+
+def identity_of(values: Mapping[str, ColumnValue]) -> int:
+    """The same of the columns themselves."""
+    return hash_uid(
+        "\x1f".join([str(value) if (value := values.get(name)) is not None else "" for name in _AGREEING])
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +171,8 @@ class SeriesRow:
             (values["last_revision"], values["last_ordinal"]),
             values["last_time"],
             values["last_row"],
-            _set(values["sop_classes"]),
-            _set(values["transfer_syntaxes"]),
+            text_parts(values["sop_classes"]),
+            text_parts(values["transfer_syntaxes"]),
             values["print_low"],
             values["print_high"],
             values["attributes"],
@@ -198,9 +204,9 @@ def study_values(no: int, uid: str, series: Iterable[SeriesRow]) -> tuple[Any, .
         hash_uid(uid),
         *_aggregates(study),
         len(shown),
-        _text(modalities),
+        joined_text(modalities),
         study.print_low != study.print_high,
-        _newest(found),
+        newest_of(found),
         _study_doc(study, found, len(shown), modalities),
         *_searched(Level.STUDY, found),
     )
@@ -224,9 +230,9 @@ def _join(study: SeriesRow, one: SeriesRow) -> None:
 def _study_doc(study: SeriesRow, found: Mapping[str, ColumnValue], series: int, modalities: set[str]) -> bytes:
     doc = told.valued_elements(Level.SERIES, found)
     doc |= told.elements(Level.STUDY, found)
-    doc[told.SOP_CLASSES] = told.element("UI", _text(study.sop_classes))
+    doc[told.SOP_CLASSES] = told.element("UI", joined_text(study.sop_classes))
     doc[told.STUDY_INSTANCE] = told.element("UI", study.uid)
-    doc[told.MODALITIES] = told.element("CS", _text(modalities))
+    doc[told.MODALITIES] = told.element("CS", joined_text(modalities))
     doc[told.STUDY_SERIES] = told.element("IS", series)
     doc[told.STUDY_INSTANCES] = told.element("IS", study.visible)
     return _finished(doc, study)
@@ -234,7 +240,7 @@ def _study_doc(study: SeriesRow, found: Mapping[str, ColumnValue], series: int, 
 
 def _finished(doc: JsonAttributes, row: SeriesRow) -> bytes:
     doc[told.AVAILABILITY] = told.ONLINE
-    doc[told.TRANSFER_SYNTAXES] = told.element("UI", _text(row.transfer_syntaxes))
+    doc[told.TRANSFER_SYNTAXES] = told.element("UI", joined_text(row.transfer_syntaxes))
     data = orjson.dumps(doc)
     if data.isascii():
         return data
@@ -252,8 +258,8 @@ def _aggregates(row: SeriesRow) -> tuple[Any, ...]:
         *row.last,
         row.last_time,
         row.last_row,
-        _text(row.sop_classes),
-        _text(row.transfer_syntaxes),
+        joined_text(row.sop_classes),
+        joined_text(row.transfer_syntaxes),
     )
 
 
@@ -261,12 +267,13 @@ def _searched(level: Level, found: Mapping[str, ColumnValue]) -> tuple[ColumnVal
     values = list(map(found.get, _NAMES[level]))
     for column in name_columns(level):
         value = found.get(column.name)
-        values += _name_columns(value) if isinstance(value, str) else (None, None)
+        values += name_forms(value) if isinstance(value, str) else (None, None)
     return tuple(values)
 
 
 @lru_cache(maxsize=1024)
-def _name_columns(value: str) -> tuple[str, str]:
+def name_forms(value: str) -> tuple[str, str]:
+    """A person name folded, and its words: what the columns beside it hold."""
     return fold_name(value), joined_words(name_words(value))
 
 
@@ -274,7 +281,7 @@ def _modality(row: SeriesRow) -> str:
     return str(_parsed(row.attributes).get("modality", ""))
 
 
-def _newest(found: Mapping[str, ColumnValue]) -> int:
+def newest_of(found: Mapping[str, ColumnValue]) -> int:
     """Study Date and Time as one number of fourteen digits; what is absent or odd counts as oldest."""
     date, time = (str(found.get(name) or "") for name in ("study_date", "study_time"))
     digits = date[:8] if len(date) >= 8 and date[:8].isdigit() and date.isascii() else "0"
@@ -282,11 +289,13 @@ def _newest(found: Mapping[str, ColumnValue]) -> int:
     return int(digits) * 1_000_000 + int(moment.ljust(6, "0"))
 
 
-def _text(values: set[str]) -> str | None:
+def joined_text(values: set[str]) -> str | None:
+    """Values as one text in ascending order, empty ones left out; None if nothing is left."""
     if len(values) == 1:
         return next(iter(values)) or None
     return "\\".join(sorted(value for value in values if value)) or None
 
 
-def _set(text: str | None) -> set[str]:
+def text_parts(text: str | None) -> set[str]:
+    """The inverse of `joined_text`."""
     return set(text.split("\\")) if text else set()

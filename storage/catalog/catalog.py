@@ -34,7 +34,7 @@ from storage.catalog.flushing import Flusher
 from storage.catalog.headers import HeaderOrigin, HeaderReader
 from storage.catalog.history import RemovalInfo, RemovalInForce, Statistics, VersionRow
 from storage.catalog.hot import Blobs, ScopeStatus, SeriesState
-from storage.catalog.loading import Loader
+from storage.catalog.loading import load_table
 from storage.catalog.memory import SeriesMemory
 from storage.catalog.pending import Pending, PendingEvent, relevant
 from storage.catalog.search import Searcher
@@ -139,15 +139,7 @@ class Catalog:
         """
         if self.applied:
             raise ValueError(f"a table is loaded into an empty catalog, this one holds {self.applied} entries")
-        loader = Loader()
-        await self._database.write(loader.begin)
-        try:
-            async for batch in batches:
-                await self._database.write(partial(loader.add, batch=batch))
-            await self._database.write(partial(loader.finish, applied=applied))
-        except BaseException:
-            await self._database.write(loader.give_up)
-            raise
+        await load_table(self._database, batches, applied=applied)
         await self._learn()
         await self._extra.open()
 
