@@ -27,9 +27,7 @@ export function startShell({ upload }) {
     h("header", { class: "bar" },
       h("a", { class: "brand", href: address() }, h("img", { src: new URL("icon.svg", import.meta.url).href, alt: "", width: 26, height: 26 }), h("span", {}, "Dicomlake")),
       h("nav", { "aria-label": t("nav.label") }, [...links.values()]),
-      h("div", { class: "bar-end" }, themeMenu(), languageMenu(),
-        h("button", { type: "button", class: "icon-button wide-only", "aria-label": t("help.title"), title: t("help.title"), on: { click: showHelp } }, icon("help")),
-        uploadButton)),
+      h("div", { class: "bar-end" }, preferencesMenu(), uploadButton)),
     main,
     noticeList());
   addKeys([
@@ -53,34 +51,16 @@ export function showPage(page) {
   shownBefore = true;
 }
 
-function themeMenu() {
-  const icons = { auto: "auto", light: "sun", dark: "moon" };
-  const menu = dropdown({
-    label: icon(icons[theme()]),
-    name: t("theme.name"),
-    className: "icon-button",
-    content: (close) => h("div", { role: "menu" }, THEMES.map(([name, text]) => choice({
-      text: t(text),
-      chosen: theme() === name,
-      pick: () => {
-        setTheme(name);
-        fill(menu.button, icon(icons[name]));
-        close();
-      },
-    }))),
-  });
-  return menu.node;
-}
-
-function languageMenu() {
+function preferencesMenu() {
+  const group = (name, choices) => h("div", { role: "group", "aria-label": name }, h("p", { class: "menu-title", "aria-hidden": "true" }, name), choices);
   return dropdown({
-    label: icon("language"),
-    name: t("language.name"),
+    label: icon("sliders"),
+    name: t("preferences"),
     className: "icon-button",
-    content: () => h("div", { role: "menu" }, Object.entries(LANGUAGES).map(([code, name]) => choice({
-      text: name,
-      chosen: language() === code,
-      pick: () => setLanguage(code),
-    }))),
+    content: (close) => h("div", { role: "menu" },
+      group(t("theme.name"), THEMES.map(([name, text]) => choice({ text: t(text), chosen: theme() === name, pick: () => { setTheme(name); close(); } }))),
+      group(t("language.name"), Object.entries(LANGUAGES).map(([code, name]) => choice({ text: name, chosen: language() === code, pick: () => setLanguage(code) }))),
+      h("hr", {}),
+      h("button", { type: "button", role: "menuitem", class: "choice", on: { click: () => { close(); showHelp(); } } }, h("span", { class: "tick" }, icon("help")), h("span", {}, t("help.title")))),
   }).node;
 }

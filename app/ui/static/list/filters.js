@@ -32,7 +32,7 @@ export function makeFilters({ change, typed }) {
     if (input.value.trim() !== state.words.trim()) input.value = state.words;
     label(dates.button, icon("calendar"), dateText(state.date) || t("date.any"), state.date);
     label(kinds.button, null, state.modalities.join(", ") || t("modality.any"), state.modalities.length);
-    label(order.button, null, sortText(state.sort), false);
+    label(order.button, icon("sort"), sortText(state.sort), false);
     clear.hidden = !(state.words.trim() || state.date || state.modalities.length);
   }
   return { node, input, show, setTotal: (text) => { total.textContent = text; } };
