@@ -22,8 +22,7 @@ export function chosenLanguage() {
 
 export async function loadTexts() {
   const chosen = chosenLanguage();
-  const answer = await fetch(new URL(`texts/${chosen}.json`, import.meta.url));
-  texts = await answer.json();
+  texts = await (await fetch(new URL(`texts/${chosen}.json`, import.meta.url))).json();
   document.documentElement.lang = chosen;
   plurals = new Intl.PluralRules(chosen);
   numbers = new Intl.NumberFormat(chosen);
