@@ -32,6 +32,7 @@ from storage.archive.committer import Committer
 from storage.archive.conversion import ConversionCounts
 from storage.archive.digesting import Recogniser
 from storage.archive.find import Finder
+from storage.archive.follower import Follower
 from storage.archive.intake import Intake
 from storage.archive.opening import load_checkpoint
 from storage.archive.origin import LogOrigin
@@ -116,17 +117,23 @@ class LakeArchive:
             # A damaged entry is met again by the follower, which knows what to do about it.
             await load_checkpoint(self.journal, self.catalog, self.checkpoint, short_log=settings.short_log)
         await set_aside_torn_tail(self.journal, self.catalog.applied)
+        self.follower = Follower(self.journal, self.catalog, self._siblings)
         self.committer = Committer(
-            self.journal, self.catalog, node=self.node, policy=settings.duplicates, siblings=self._siblings
+            self.journal,
+            self.catalog,
+            self.follower,
+            node=self.node,
+            policy=settings.duplicates,
+            siblings=self._siblings,
         )
         with contextlib.suppress(Unavailable):
             # A damaged entry leaves the archive readable as of the one before; `health` says so.
-            await self.committer.catch_up()
+            await self.follower.catch_up()
         self._intake = Intake(self.store, self.catalog, settings, threads, self._transcoder)
         self._recogniser = (
             Recogniser(self.store, self.catalog, self.committer, node=self.node) if self.journal.rebuilt else None
         )
-        self._finder = Finder(self.catalog, self.committer)
+        self._finder = Finder(self.catalog, self.follower)
         inflated = await stack.enter_async_context(
             InflatedCopies(
                 self.store,
@@ -135,7 +142,7 @@ class LakeArchive:
                 ratio=settings.limits.inflate_ratio,
             )
         )
-        self._chronicler = Chronicler(self.journal, self.catalog, self.committer)
+        self._chronicler = Chronicler(self.journal, self.catalog, self.follower)
         self._reader = Reader(self.store, self.catalog, inflated, settings)
         self._remover = Remover(self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch)
         stack.push_async_callback(self._remover.close)
@@ -154,7 +161,7 @@ class LakeArchive:
         while self.settings.poll_seconds > 0:
             await asyncio.sleep(self.settings.poll_seconds)
             try:
-                await self.committer.catch_up()
+                await self.follower.catch_up()
                 self._follow_error = ""
                 self._tell_outgrown()
             except Unavailable as error:
@@ -176,14 +183,14 @@ class LakeArchive:
         while not isinstance(self._siblings, Alone):
             await asyncio.sleep(_HEAR_SECONDS)
             try:
-                await self.committer.hear_siblings()
+                await self.follower.hear_siblings()
             except Exception:  # the follower meets it too, and tells of it
                 await asyncio.sleep(self.settings.poll_seconds)
 
     def health(self) -> Health:
         """Whether this node follows the log and can write."""
         outgrown = self.journal.outgrown
-        problem = self.committer.damage or self._follow_error or self.catalog.problem or str(outgrown or "")
+        problem = self.follower.damage or self._follow_error or self.catalog.problem or str(outgrown or "")
         return Health(not problem, problem or "; ".join(self.warnings.values()) or "ok")
 
     @property
@@ -200,28 +207,28 @@ class LakeArchive:
         return self.catalog.applied
 
     async def catch_up(self) -> None:
-        await self.committer.catch_up()
+        await self.follower.catch_up()
 
     def submit(self, *, door: str, peer: str, expect: Scope | None) -> LakeSubmission:
         # before its objects are written for nothing
-        self.committer.check_format()
+        self.follower.check_format()
         origin = Origin(door, peer, expect)
         return LakeSubmission(self._intake, self.committer, self.store, origin, recogniser=self._recogniser)
 
     async def search(self, query: Query) -> Found:
-        await self.committer.hear_siblings()
+        await self.follower.hear_siblings()
         return await self._finder.search(query)
 
     async def find_instance(self, key: InstanceKey) -> Instance:
-        await self.committer.hear_siblings()
+        await self.follower.hear_siblings()
         return await self._finder.instance(key)
 
     async def find_instances(self, scope: Scope) -> Sequence[Instance]:
-        await self.committer.hear_siblings()
+        await self.follower.hear_siblings()
         return await self._finder.instances(scope)
 
     async def series_revision(self, scope: Scope) -> int:
-        await self.committer.hear_siblings()
+        await self.follower.hear_siblings()
         return await self._finder.revision(scope)
 
     def headers(self, instances: Sequence[Instance]) -> AsyncIterator[Sequence[Header]]:

@@ -11,7 +11,7 @@ from dicomweb.model.history import Deed, Happening, HistoryPage
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.ports import Archive, NoSuchRevision, NotStored, Unavailable
 from storage.archive.as_of import PastArchive
-from storage.archive.committer import Committer
+from storage.archive.follower import Follower
 from storage.catalog.as_of_chronicle import Chronicle
 from storage.catalog.catalog import Catalog
 from storage.catalog.pending import overlaps
@@ -33,16 +33,16 @@ _DEEDS = {
 class Chronicler:
     """The past of an archive (see `dicomweb.ports.TimeTravel`)."""
 
-    def __init__(self, journal: Journal, catalog: Catalog, committer: Committer) -> None:
+    def __init__(self, journal: Journal, catalog: Catalog, follower: Follower) -> None:
         self._journal = journal
         self._catalog = catalog
-        self._committer = committer
+        self._follower = follower
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def as_of(self, archive: Archive, revision: int) -> PastArchive:
         """See `TimeTravel.as_of`."""
         if revision > self._catalog.applied:
-            await self._committer.catch_up()
+            await self._follower.catch_up()
         if not 0 <= revision <= self._catalog.applied:
             raise NoSuchRevision(
                 f"there is no revision {revision}: the archive is at revision {self._catalog.applied}"
@@ -55,7 +55,7 @@ class Chronicler:
         The catalog knows when instances were stored and removed; the entries thereabouts say it of themselves, and
         the few that the catalog does not know are passed one by one.
         """
-        await self._committer.catch_up()
+        await self._follower.catch_up()
         number = await self._catalog.past.last_before(time)
         while number and (written := await self._written(number)) is not None and written > time:
             number -= 1
@@ -74,7 +74,7 @@ class Chronicler:
         """See `TimeTravel.history`."""
         chronicle = await self._catalog.past.chronicle(scope, before=before, limit=limit)
         if not chronicle.ever:
-            await self._committer.catch_up()
+            await self._follower.catch_up()
             chronicle = await self._catalog.past.chronicle(scope, before=before, limit=limit)
         if not chronicle.ever:
             raise NotStored(f"no such {scope.level.name.lower()} was ever stored")
@@ -90,7 +90,7 @@ class Chronicler:
         """See `TimeTravel.removed_scope`."""
         removal = await self._catalog.removal(revision)
         if removal is None:
-            await self._committer.catch_up()
+            await self._follower.catch_up()
             removal = await self._catalog.removal(revision)
         if removal is None:
             raise NotStored(f"revision {revision} is no removal")

@@ -8,7 +8,7 @@ from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.query import Found, OneOf, Query
 from dicomweb.ports import Gone, NotStored
-from storage.archive.committer import Committer
+from storage.archive.follower import Follower
 from storage.catalog.catalog import Catalog
 
 _UNIQUE = {"0020000D", "0020000E", "00080018"}
@@ -17,15 +17,15 @@ _UNIQUE = {"0020000D", "0020000E", "00080018"}
 class Finder:
     """Answers which instances there are."""
 
-    def __init__(self, catalog: Catalog, committer: Committer) -> None:
+    def __init__(self, catalog: Catalog, follower: Follower) -> None:
         self._catalog = catalog
-        self._committer = committer
+        self._follower = follower
 
     async def instance(self, key: InstanceKey) -> Instance:
         """See `Archive.find_instance`."""
         found = await self._catalog.find(key)
         if found is None:
-            await self._committer.catch_up()
+            await self._follower.catch_up()
             found = await self._catalog.find(key)
         if found is None:
             raise await self._missing(key.scope)
@@ -35,7 +35,7 @@ class Finder:
         """See `Archive.find_instances`."""
         found = await self._catalog.within(scope)
         if not found:
-            await self._committer.catch_up()
+            await self._follower.catch_up()
             found = await self._catalog.within(scope)
         if not found:
             raise await self._missing(scope)
@@ -45,7 +45,7 @@ class Finder:
         """See `Archive.series_revision`."""
         status = await self._catalog.status(scope)
         if not status.visible:
-            await self._committer.catch_up()
+            await self._follower.catch_up()
             status = await self._catalog.status(scope)
         if not status.visible:
             raise await self._missing(scope)
@@ -55,7 +55,7 @@ class Finder:
         """See `Archive.search`."""
         found = await self._catalog.search(query)
         if not found.total and _names_one(query):
-            await self._committer.catch_up()
+            await self._follower.catch_up()
             found = await self._catalog.search(query)
         return found
 

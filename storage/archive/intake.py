@@ -23,8 +23,8 @@ from dicomweb.model.instance import Original
 from dicomweb.model.keys import InstanceKey
 from dicomweb.ports import IntakeTranscoder, Unavailable
 from storage import layout
+from storage.archive.attempt import known_states
 from storage.archive.budget import ByteBudget, Share
-from storage.archive.committer import known_states
 from storage.archive.conversion import Converted, Converter
 from storage.archive.identifiers import fresh_id
 from storage.archive.inspect import Inspected, Unidentified, inspect_whole

@@ -56,7 +56,7 @@ class Remover:
             await self._note(scope, done.revision, done.ordinal)
             return Removal(done.revision, hidden)
 
-        await self._committer.catch_up()
+        await self._committer.follower.catch_up()
         return await self._to_its_end(carry_out())
 
     async def restore(self, revision: int, door: str, peer: str) -> Removal:
@@ -83,7 +83,7 @@ class Remover:
                 raise Unavailable("it is undone, but its note for a rebuild could not be deleted") from error
             return Removal(done.revision, removal.hidden)
 
-        await self._committer.catch_up()
+        await self._committer.follower.catch_up()
         return await self._to_its_end(carry_out())
 
     async def _to_its_end(self, work: Coroutine[Any, Any, Removal]) -> Removal:

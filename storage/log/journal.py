@@ -1,4 +1,4 @@
-"""The log on an object store: append the next entry, read one, follow them all.
+"""The log on an object store: append the next entry. How it is read is told in `storage/log/reader.py`.
 
 Creating entry N, create-only, is the commit: it makes its events exist and puts all nodes in one order. Whether a
 create has happened is told by its commit id alone, never by the answer to the request:
@@ -19,20 +19,18 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-import pyarrow as pa
-
-from storage.layout import FORMAT, LOG, entry_key, parse_entry_key, torn_key
-from storage.log.codec import decode_batch, decode_entry, encode_entry, writer_of
+from storage.layout import FORMAT, entry_key
+from storage.log.codec import encode_entry
 from storage.log.errors import DamagedEntry, EpochEnded, NeedsUpgrade, NewerVersion, OutcomeUnknown, TooNew
 from storage.log.events import Entry, Event, Kind
-from storage.log.following import Listed, looks_torn, plan_batches
 from storage.log.format import FORMAT_VERSION, ArchiveFormat, check_kinds, open_format, parse_format, since
+from storage.log.reader import LogReader
 from storage.log.shelf import KEPT_SECONDS, Shelf
 from storage.objects.contract import (
     ObjectExists,
@@ -48,23 +46,11 @@ __all__ = ["Appended", "DamagedEntry", "Journal", "OutcomeUnknown", "TooNew"]
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
-_THREAD_BYTES = 256 << 10
-"""Entries above this size are decoded in a thread: it takes more than some milliseconds."""
 _THREAD_EVENTS = 200
-"""Entries with so many events are encoded in a thread for the same reason."""
-_LISTED_AT_ONCE = 100_000
-"""Entries of a listing that a follower holds in memory."""
-_AT_ONCE = 32
-"""Entries read side by side."""
-_FIRST_AT_ONCE = 4
-"""Entries asked for before it is known how large they are; then as many as fit, and twice as many at most."""
-_KNOWN_AT_ONCE = 8
-"""The same where their size is not known."""
+"""Entries with so many events are encoded in a thread: it takes more than some milliseconds."""
 EPOCH_SECONDS = 10.0
 """How long a writer believes that its epoch goes on. A rebuild of an archive whose log is lost waits for longer
 before it looks at what there is."""
-_PROBES = 4
-"""Entries a follower asks for one after the other before it lists the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +62,8 @@ class Appended:
     won: bool
 
 
-class Journal:
-    """The entries of one epoch. Any number of tasks may read; one task at a time appends."""
+class Journal(LogReader):
+    """The log of one epoch. Any number of tasks may read; one task at a time appends."""
 
     def __init__(
         self,
@@ -88,22 +74,14 @@ class Journal:
         patience_seconds: float,
         listing: bool,
     ) -> None:
-        self.store = store
+        super().__init__(store, archive.epoch, format=archive.writer, listing=listing)
         self.archive_id = archive.archive_id
-        self.epoch = archive.epoch
         self.rebuilt = archive.rebuilt
-        self.format = archive.writer
-        """Format version of the archive, by `format.json` and the entries read so far."""
         self._release = archive.release
         self.node = node
         self._patience = patience_seconds
-        self._listing = listing
-        self._listed = False
-        self._durable = 0
         self._ended = bool(archive.rebuild)
         self._looked = time.monotonic()
-        self.shelf: Shelf | None = None
-        """Where siblings find what this node wrote, and this one what they did."""
 
     @classmethod
     async def open(
@@ -207,175 +185,3 @@ class Journal:
     async def _show(self, shelf: Shelf, number: int, data: bytes) -> None:
         await asyncio.to_thread(shelf.put, self.epoch, number, data)
         asyncio.get_running_loop().call_later(KEPT_SECONDS, shelf.drop, number)
-
-    async def read(self, number: int) -> Entry | None:
-        """The entry, None if it is not there yet. Raises DamagedEntry, TooNew and the store's errors."""
-        entry = await self._fetch(number)
-        if entry is not None and number > self._durable:
-            await self._settle(number)
-        return entry
-
-    async def tail(self, after: int) -> int:
-        """Number of the last entry, `after` if none follows it. Raises DamagedEntry at a gap."""
-        if not self._listing and self._listed:
-            try:
-                await self.store.head(entry_key(self.epoch, after + 1))
-            except ObjectMissing:
-                return after
-        listed, gap = await self._survey(after)
-        if gap is not None:
-            raise gap
-        return listed[-1].number if listed else after
-
-    async def follow(self, after: int) -> AsyncIterator[Entry]:
-        """The entries from `after` + 1 to the tail as it is now, in order.
-
-        A follower that is far behind lists the log and reads many entries at a time. Raises DamagedEntry, also
-        where one is missing; what lies before it has been given then.
-        """
-        number = after
-        if self._listed and not self._listing:
-            for _ in range(_PROBES):
-                entry = await self.read(number + 1)
-                if entry is None:
-                    return
-                number += 1
-                yield entry
-        while True:
-            listed, gap = await self._survey(number, most=_LISTED_AT_ONCE)
-            if listed and listed[-1].number > self._durable:
-                await self._settle(listed[-1].number)
-            for batch in plan_batches(listed):
-                entries, fault = await self._read_all(batch, self._fetch)
-                for entry in entries:
-                    yield entry
-                if fault is not None:
-                    raise fault
-            if gap is not None:
-                raise gap
-            if len(listed) < _LISTED_AT_ONCE:
-                return
-            number = listed[-1].number
-
-    async def read_known(self, after: int, until: int) -> AsyncIterator[Entry]:
-        """The entries from `after` + 1 to `until`, which another node has told to be there and durable.
-
-        Raises DamagedEntry, TooNew and the store's errors.
-        """
-        self._durable = max(self._durable, until)
-        for first in range(after + 1, until + 1, _KNOWN_AT_ONCE):
-            numbers = range(first, min(first + _KNOWN_AT_ONCE, until + 1))
-            entries, fault = await self._read_all(numbers, self._fetch_known)
-            for entry in entries:
-                yield entry
-            if fault is not None:
-                raise fault
-
-    async def _survey(self, after: int, *, most: int | None = None) -> tuple[list[Listed], DamagedEntry | None]:
-        """The entries behind `after` without reading them, up to the first gap; and that gap."""
-        listed: list[Listed] = []
-        expected = after + 1
-        async for info in self.store.list(f"{LOG}{self.epoch}/", after=entry_key(self.epoch, after)):
-            if (name := parse_entry_key(info.key)) is None:
-                continue
-            while expected < name[1]:
-                # A listing made while entries come may leave one out that is older than another it has.
-                try:
-                    left_out = await self.store.head(entry_key(self.epoch, expected))
-                except ObjectMissing:
-                    return listed, DamagedEntry(expected, "it is missing, but later entries are there")
-                listed.append(Listed(expected, left_out.size))
-                expected += 1
-            listed.append(Listed(name[1], info.size))
-            expected += 1
-            if len(listed) == most:
-                break
-        self._listed = True
-        return listed, None
-
-    async def _read_all(
-        self, numbers: Sequence[int], fetch: Callable[[int], Awaitable[Entry | None]]
-    ) -> tuple[list[Entry], BaseException | None]:
-        """These entries, read side by side, up to the first that cannot be read; and why it cannot."""
-        results = await asyncio.gather(*map(fetch, numbers), return_exceptions=True)
-        entries: list[Entry] = []
-        for number, result in zip(numbers, results, strict=True):
-            if isinstance(result, BaseException):
-                return entries, result
-            if result is None:
-                return entries, DamagedEntry(number, "it was listed, but is missing")
-            entries.append(result)
-        return entries, None
-
-    async def read_rows(
-        self, after: int, *, until: int | None, most_bytes: int
-    ) -> list[tuple[int, pa.RecordBatch]]:
-        """The rows of the entries behind `after`, for whoever wants columns, not events.
-
-        Ends at the tail, at `until`, or when their content has reached `most_bytes`. The last entry is durable.
-        Columns are for those who write what they make of them: entries behind an upgrade to a format that this
-        program does not know are TooNew, even if they can be read.
-        Raises DamagedEntry, TooNew if not even the first can be read.
-        """
-        found: list[tuple[int, pa.RecordBatch]] = []
-        size, at_once = 0, _FIRST_AT_ONCE
-        while size < most_bytes:
-            first = after + len(found) + 1
-            numbers = range(first, first + at_once if until is None else min(first + at_once, until + 1))
-            for number, data in zip(numbers, await asyncio.gather(*map(self.fetch_bytes, numbers)), strict=True):
-                if data is None or size >= most_bytes:
-                    break
-                try:
-                    batch = await asyncio.to_thread(decode_batch, data, number=number, epoch=self.epoch)
-                    if (writer := writer_of(batch)) > FORMAT_VERSION:
-                        raise NewerVersion(f"log entry {number}", writer, FORMAT_VERSION)
-                except (DamagedEntry, TooNew):
-                    if found:
-                        break
-                    raise
-                found.append((number, batch))
-                size += batch.nbytes
-            fit = (most_bytes - size) * len(found) // max(size, 1)
-            at_once = max(1, min(2 * at_once, _AT_ONCE, fit))
-            if not numbers or len(found) < first + len(numbers) - after - 1:
-                break
-        if found and found[-1][0] > self._durable:
-            await self._settle(found[-1][0])
-        return found
-
-    async def fetch_bytes(self, number: int) -> bytes | None:
-        """The object of an entry as it is stored, or the one in its place if a crash tore it (see `torn`).
-
-        None if it is not there.
-        """
-        try:
-            data = await self.store.get(entry_key(self.epoch, number))
-        except ObjectMissing:
-            return None
-        if looks_torn(data):
-            with suppress(ObjectMissing):
-                return await self.store.get(torn_key(self.epoch, number))
-        return data
-
-    async def _fetch_known(self, number: int) -> Entry | None:
-        if self.shelf is not None and (data := await asyncio.to_thread(self.shelf.get, self.epoch, number)):
-            with suppress(DamagedEntry):
-                return await self._decode(number, data)
-        return await self._fetch(number)
-
-    async def _fetch(self, number: int) -> Entry | None:
-        data = await self.fetch_bytes(number)
-        return None if data is None else await self._decode(number, data)
-
-    async def _decode(self, number: int, data: bytes) -> Entry:
-        if len(data) > _THREAD_BYTES:
-            entry = await asyncio.to_thread(decode_entry, data, number=number, epoch=self.epoch)
-        else:
-            entry = decode_entry(data, number=number, epoch=self.epoch)
-        self.format = max(self.format, entry.format)
-        return entry
-
-    async def _settle(self, number: int) -> None:
-        """Make an entry that is there durable."""
-        await self.store.settle([entry_key(self.epoch, number)])
-        self._durable = max(self._durable, number)

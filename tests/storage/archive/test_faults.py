@@ -213,7 +213,7 @@ async def test_closing_ends_the_wait_of_those_whose_batch_waits_for_the_log(
     store: MemoryStore, tmp_path: Path
 ) -> None:
     async with open_lake(store, tmp_path) as archive:
-        async with archive.committer._lock:
+        async with archive.follower.lock:
             waiting = asyncio.create_task(store_files(archive, slice_of()))
             await asyncio.sleep(0.1)
             closing = asyncio.create_task(archive._closing.aclose())

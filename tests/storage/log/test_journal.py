@@ -379,7 +379,7 @@ async def test_rows_are_read_up_to_a_bound() -> None:
 
 
 async def test_a_log_that_is_listed_in_parts_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.log.journal._LISTED_AT_ONCE", 10)
+    monkeypatch.setattr("storage.log.reader._LISTED_AT_ONCE", 10)
     store = MemoryStore()
     await fill(await opened(store), 30)
 
