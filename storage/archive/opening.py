@@ -6,10 +6,12 @@ A short log is read from its beginning: that costs less than the process which s
 from __future__ import annotations
 
 import logging
+from contextlib import aclosing
 
 from storage.catalog.catalog import Catalog
 from storage.catalog.database import CatalogError
-from storage.log.checkpoint import Checkpoint
+from storage.catalog.loading_rows import wanted_columns
+from storage.log.checkpoint import WITHOUT_HEADERS, Checkpoint
 from storage.log.errors import LogError
 from storage.log.journal import Journal
 from storage.objects.contract import StoreError
@@ -30,6 +32,7 @@ async def load_checkpoint(
         snapshot = await checkpoint.snapshot(fresh=True)
         if snapshot is None or snapshot.epoch != journal.epoch or snapshot.last <= short_log:
             return
-        await catalog.load(checkpoint.read_rows(snapshot), snapshot.last)
+        async with aclosing(checkpoint.read_rows(snapshot, wanted_columns(WITHOUT_HEADERS))) as rows:
+            await catalog.load(rows, snapshot.last)
     except (LogError, StoreError, CatalogError, OSError) as error:
         _LOG.warning("the checkpoint table could not be loaded, the log is read from its beginning: %s", error)

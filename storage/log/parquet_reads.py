@@ -90,6 +90,27 @@ def _may_hold(chunk: pq.ColumnChunkMetaData, values: Sequence[Any]) -> bool:
     return first < len(values) and bool(values[first] <= statistics.max)
 
 
+def plan_parts(
+    metadata: pq.FileMetaData, columns: Iterable[str], *, most_rows: int, most_bytes: int
+) -> list[range]:
+    """The row groups of a file in parts that are read one after the other, at least one row group each.
+
+    `most_bytes` are those of the columns once unpacked.
+    """
+    wanted = set(columns)
+    places = [at for at in range(metadata.num_columns) if metadata.schema.column(at).path in wanted]
+    parts: list[range] = []
+    first = rows = size = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        unpacked = sum(group.column(at).total_uncompressed_size for at in places)
+        if number > first and (rows + group.num_rows > most_rows or size + unpacked > most_bytes):
+            parts.append(range(first, number))
+            first, rows, size = number, 0, 0
+        rows, size = rows + group.num_rows, size + unpacked
+    return [*parts, range(first, metadata.num_row_groups)] if metadata.num_row_groups else []
+
+
 def plan_spans(metadata: pq.FileMetaData, groups: Iterable[int], columns: Iterable[str]) -> list[ByteRange]:
     """What has to be read for these columns of these row groups, neighbours joined."""
     wanted = set(columns)
