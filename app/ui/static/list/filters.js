@@ -30,8 +30,8 @@ export function makeFilters({ change, typed }) {
   function show(next) {
     state = next;
     if (input.value.trim() !== state.words.trim()) input.value = state.words;
-    label(dates.button, icon("calendar"), dateText(state.date) || t("date.any"), state.date);
-    label(kinds.button, null, state.modalities.join(", ") || t("modality.any"), state.modalities.length);
+    label(dates.button, icon("calendar"), dateText(state.date) || t("column.date"), state.date);
+    label(kinds.button, null, state.modalities.join(", ") || t("column.modality"), state.modalities.length);
     label(order.button, icon("sort"), sortText(state.sort), false);
     clear.hidden = !(state.words.trim() || state.date || state.modalities.length);
   }
