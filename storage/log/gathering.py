@@ -59,9 +59,11 @@ def plan_rewriting(files: Iterable[TableFile], changed: Iterable[str], limits: F
 
 def _size(file: TableFile, limits: FoldLimits) -> int:
     """0 for a full file, 1 for one that is less than half full, 2 for one `small_files` times smaller, ..."""
-    share = max(file.rows / limits.file_rows, file.size / limits.file_bytes)
-    size, bound = 0, 0.5
-    while share < bound:
+    if file.size >= limits.file_bytes // 2:
+        return 0
+    # by rows alone: of a file of few rows most bytes are the footer, and ten of them are no larger
+    size, bound = 0, limits.file_rows / 2
+    while file.rows < bound:
         size, bound = size + 1, bound / limits.small_files
     return size
 

@@ -83,9 +83,9 @@ class StudyIndex:
     def load(cls, path: Path | None) -> Self:
         """What `save` wrote; empty if there is nothing that can be read."""
         index = cls()
-        with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
+        with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             if path is not None:
-                with np.load(path, allow_pickle=False) as saved:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                     hashes, files, names = saved["hashes"], saved["files"], saved["paths"]
                 if len(hashes) == len(files) and (not len(files) or files.max() < len(names)):
                     index._hashes, index._files = hashes, files
