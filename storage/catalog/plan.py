@@ -154,18 +154,35 @@ def _fast(match: Match, level: Level) -> tuple[Level, Sql] | None:
     return (found.level, sql) if sql is not None else None
 
 
-_ANYWHERE = ("00100020", "00080050", "00081030", "00200010")
-"""Text of a study that words are looked for in, beside the patient's name."""
+_IDENTIFIERS = ("00100020", "00080050", "00200010")
+_PATIENT_NAME, _DESCRIPTION = "00100010", "00081030"
 
 
 def _anywhere(word: str) -> Sql:
-    """A folded word stands in one of the attributes by which people know a study, or begins its UID."""
-    columns = [found.source for tag in ("00100010", *_ANYWHERE) if (found := held(tag, Level.STUDY)) is not None]
-    texts = [source.folded or f"lower(strip_accents({source.expression}))" for source in columns]
-    parts = [Sql(f"contains({text}, ?)", (word,)) for text in texts]
+    """A folded word stands in one of the attributes by which people know a study, or begins its UID.
+
+    Of identifiers accents are not taken off, which they hardly have: it costs twice what ILIKE does.
+    """
+    name, description = _text_of(_PATIENT_NAME), _text_of(_DESCRIPTION)
+    parts = [Sql(f"contains({name.folded}, ?)", (word,))]
+    for source in map(_text_of, _IDENTIFIERS):
+        plain = not set(word) & set("%_")
+        parts.append(
+            Sql(f"{source.expression} ILIKE ?", (f"%{word}%",))
+            if plain
+            else Sql(f"contains(lower({source.expression}), ?)", (word,))
+        )
+    parts.append(Sql(f"contains(lower(strip_accents({description.expression})), ?)", (word,)))
     if set(word) <= set("0123456789."):
         parts.append(Sql("starts_with(st.uid, ?)", (word,)))
     return any_of(parts)
+
+
+def _text_of(tag: str) -> Source:
+    """The column of an attribute that studies have one of."""
+    found = held(tag, Level.STUDY)
+    assert found is not None, tag
+    return found.source
 
 
 def _only_study(query: Query) -> str:

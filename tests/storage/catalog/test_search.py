@@ -366,6 +366,8 @@ async def test_pages_tell_the_total(catalog: Catalog, narrow: tuple[Match, ...])
         (("s3",), ["1.3"]),
         (("1.2",), ["1.2"]),
         (("anne", "nobody"), []),
+        (("a_",), []),
+        (("%",), []),
     ],
 )
 async def test_words_are_found_wherever_people_know_a_study_by(
