@@ -23,6 +23,11 @@ from tests.app.processes import environment
 from tests.build.moto_server import moto_server
 from tests.build.s3 import make_bucket, s3_settings
 from tests.clients.servers import S3_CREDENTIALS
+from tests.torture.nursery import Child, Nursery
+
+_WHOLE_STARTS = 10
+"""Of so many starts of a node one is a process that imports everything itself."""
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,19 @@ class Node:
     """One node: a process, time and again another one, on the same node folder unless that is wiped."""
 
     def __init__(
-        self, place: Place, folder: Path, *, clock_ahead: float = 0.0, pace: str = "", workers: int = 1
+        self,
+        place: Place,
+        folder: Path,
+        *,
+        clock_ahead: float = 0.0,
+        pace: str = "",
+        workers: int = 1,
+        nursery: Nursery | None = None,
     ) -> None:
-        """`clock_ahead`: seconds by which its clock is wrong; `pace`: of its graces, see `hasty`."""
+        """`clock_ahead`: seconds by which its clock is wrong; `pace`: of its graces, see `hasty`.
+
+        With `nursery` all starts but the first, and now and then another, are forks.
+        """
         self.place = place
         self.folder = folder
         self.clock_ahead = clock_ahead
@@ -84,7 +99,8 @@ class Node:
         """Ends that nobody brought about."""
         self.starts = 0
         self._killed = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._nursery = nursery
+        self._process: subprocess.Popen[bytes] | Child | None = None
         self._starting: threading.Thread | None = None
 
     @property
@@ -122,34 +138,49 @@ class Node:
         self._starting = threading.Thread(target=self._await_url, args=(self._process,))
         self._starting.start()
 
-    def _launch(self) -> subprocess.Popen[bytes]:
+    def _launch(self) -> subprocess.Popen[bytes] | Child:
         self.folder.mkdir(parents=True, exist_ok=True)
+        arguments = ["serve", "--store", self.place.address, *self.place.arguments, "--no-log-access"]
+        arguments += ["--node-dir", str(self.node_dir), "--http-port", "0", "--dicom-port", "0"]
+        arguments += ["--workers", str(self.workers)] if self.workers > 1 else []
+        # what is imported already can not be given another clock, nor begin workers as the command does
+        forked = self._nursery is not None and not self.clock_ahead and self.workers == 1
+        if self._nursery is not None and forked and self.starts % _WHOLE_STARTS != 1:
+            self._out.unlink(missing_ok=True)
+            return self._nursery.begin(
+                arguments, pace=self.pace, extra=self.place.extra, out=self._out, err=self.log
+            )
         program = ["app.cli"]
         if self.pace:
             program = ["tests.torture.hasty", str(self.clock_ahead), self.pace]
         elif self.clock_ahead:
             program = ["tests.torture.skewed", str(self.clock_ahead)]
-        command = [sys.executable, "-m", *program, "serve", "--store", self.place.address]
-        command += ["--workers", str(self.workers)] if self.workers > 1 else []
-        command += ["--node-dir", str(self.node_dir), "--http-port", "0", "--dicom-port", "0"]
-        command += [*self.place.arguments, "--no-log-access"]
-        with self.log.open("ab") as errors:
+        with self._out.open("wb") as out, self.log.open("ab") as errors:
             return subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, env=environment(self.place.extra)
+                [sys.executable, "-m", *program, *arguments],
+                stdout=out,
+                stderr=errors,
+                env=environment(self.place.extra),
             )
 
-    def _await_url(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout
-        told, url = b"", ""
-        for line in process.stdout:
-            told += line
-            if found := re.search(rb"DICOMweb +(\S+)/dicom-web", line):
-                url = found[1].decode()
-            if b"metrics" in line:
-                self.url = "" if self._killed else url
+    @property
+    def _out(self) -> Path:
+        return self.folder / "start.log"
+
+    def _await_url(self, process: subprocess.Popen[bytes] | Child) -> None:
+        """Read what it prints until it serves."""
+        told = ""
+        while "metrics" not in told:
+            ended = process.poll() is not None
+            told = self._out.read_text(errors="replace") if self._out.exists() else ""
+            if ended and "metrics" not in told:
+                if not self._killed:
+                    self.deaths.append(f"{self.name} did not start: {told}; {self.log.read_text()[-2000:]}")
                 return
-        if not self._killed:
-            self.deaths.append(f"{self.name} did not start: {told.decode()}; {self.log.read_text()[-2000:]}")
+            if "metrics" not in told:
+                threading.Event().wait(_LOOK_SECONDS)
+        if (found := re.search(r"DICOMweb +(\S+)/dicom-web", told)) and not self._killed:
+            self.url = found[1]
 
     def await_start(self) -> None:
         """Wait until the start is over, well or not."""
@@ -173,13 +204,11 @@ class Node:
             self.deaths.append(f"{self.name} ended by itself with {process.returncode}")
         self._killed, self.url, self.paused = True, "", False
         process.send_signal(number)
-        process.wait(30)
+        status = process.wait(60)
         self.await_start()
         self.url = ""
-        if process.stdout:
-            process.stdout.close()
         self._process = None
-        return process.returncode
+        return status
 
     def pause(self) -> None:
         """Let it stand still in the middle of whatever it does."""
@@ -201,7 +230,14 @@ class Node:
 
 @contextmanager
 def nodes_on(
-    place: Place, folder: Path, count: int, *, skew: float = 0.0, pace: str = "", workers: int = 1
+    place: Place,
+    folder: Path,
+    count: int,
+    *,
+    skew: float = 0.0,
+    pace: str = "",
+    workers: int = 1,
+    nursery: Nursery | None = None,
 ) -> Iterator[Sequence[Node]]:
     """So many nodes, all serving; none is left afterwards.
 
@@ -214,6 +250,7 @@ def nodes_on(
             clock_ahead=(0.0, skew, -skew)[number % 3],
             pace=pace,
             workers=workers,
+            nursery=nursery,
         )
         for number in range(count)
     ]

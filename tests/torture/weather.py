@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.build.faulty_proxy import DROP_ANSWER, RESET, SLOW, TRUNCATE, FaultyProxy, faulty_proxy
+from tests.build.faulty_proxy import DROP_ANSWER, HANG, RESET, SLOW, TRUNCATE, FaultyProxy, faulty_proxy
 
 FAULTS: tuple[str | int, ...] = (500, 503, SLOW, TRUNCATE, RESET, DROP_ANSWER)
 """What happens to a request; 500 and 503 without its being done, the last after it was done."""
+HANGS = 0.03
+"""Share of the failing requests that are done and never answered, where nodes have little patience."""
 
 
 @dataclass
@@ -30,8 +32,11 @@ class Weather:
 
 
 @contextlib.contextmanager
-def weather(target: str, seed: int) -> Iterator[Weather]:
-    """A proxy in front of a store, in a thread of its own; the sky is clear at first."""
+def weather(target: str, seed: int, *, hangs: float = 0.0) -> Iterator[Weather]:
+    """A proxy in front of a store, in a thread of its own; the sky is clear at first.
+
+    `hangs`: share of the failing requests that get no answer.
+    """
     chance = random.Random(f"weather {seed}")
     opened: list[Weather] = []
     ready, ending = threading.Event(), threading.Event()
@@ -39,7 +44,7 @@ def weather(target: str, seed: int) -> Iterator[Weather]:
     async def serve() -> None:
         async with faulty_proxy(target) as proxy:
             opened.append(Weather(proxy.url))
-            _let_it_fail(proxy, opened[0], chance)
+            _let_it_fail(proxy, opened[0], chance, hangs)
             ready.set()
             await asyncio.to_thread(ending.wait)
 
@@ -53,13 +58,13 @@ def weather(target: str, seed: int) -> Iterator[Weather]:
         thread.join()
 
 
-def _let_it_fail(proxy: FaultyProxy, sky: Weather, chance: random.Random) -> None:
+def _let_it_fail(proxy: FaultyProxy, sky: Weather, chance: random.Random, hangs: float) -> None:
     def take(method: str) -> str | int | None:
         proxy.seen.clear()
         sky.requests += 1
         if chance.random() >= sky.share:
             return None
-        fault = chance.choice(FAULTS)
+        fault = HANG if chance.random() < hangs else chance.choice(FAULTS)
         sky.faults[str(fault)] += 1
         return fault
 
