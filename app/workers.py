@@ -53,12 +53,19 @@ class Workers:
     ) -> None:
         """`command` starts a worker, given `--as-worker`; `board` is the open file of the memory they share."""
         self._spreader = Spreader(listeners)
-        office = Office(
-            tuple(command), self._spreader, listeners[0].getsockname()[1], count, board, Turns(), self.metrics
-        )
-        self._slots = [Slot(number, office) for number in range(1, count + 1)]
         self._told_to_end = asyncio.Event()
         self._told_to_renew = asyncio.Event()
+        office = Office(
+            command=tuple(command),
+            spreader=self._spreader,
+            port=listeners[0].getsockname()[1],
+            workers=count,
+            board=board,
+            turns=Turns(),
+            metrics=self.metrics,
+            renew=self._told_to_renew.set,
+        )
+        self._slots = [Slot(number, office) for number in range(1, count + 1)]
         self._serving = False
         self._deaths = dict.fromkeys(range(1, count + 1), 0)
         self._telemetry = Telemetry((("worker", "parent"),))

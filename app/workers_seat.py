@@ -130,6 +130,10 @@ class Worker:
         """See `storage.archive.siblings.Siblings`."""
         self._board.tell(revision)
 
+    def ask_to_renew(self) -> None:
+        """Ask the parent to restart this worker and the others, one after the other."""
+        self._tell({"renew": True})
+
     @property
     def latest(self) -> int:
         """See `storage.archive.siblings.Siblings`."""

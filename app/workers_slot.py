@@ -36,6 +36,8 @@ class Office:
     turns: Turns
     metrics: Callable[[], Awaitable[str]]
     """What all of them count."""
+    renew: Callable[[], None]
+    """Has all of them restarted, one after the other."""
 
 
 class Slot:
@@ -98,6 +100,8 @@ class Slot:
                     self._office.turns.ask(post, number, lambda number: self._tell({"turn": number}))
                 if number := said.get("end_turn"):
                     self._office.turns.end(post, number)
+                if said.get("renew"):
+                    self._office.renew()
                 if number := said.get("ask_metrics"):
                     self._answering.add(task := asyncio.create_task(self._answer_metrics(number)))
                     task.add_done_callback(self._answering.discard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.config import Settings
@@ -94,6 +95,7 @@ async def _serve_by_workers(settings: Settings, *, samples: bool) -> int:
 
 
 async def _serve(settings: Settings, worker: Worker | None, *, samples: bool) -> int:
+    from app.anew import Anew, replace_process
     from app.assembly import ARCHIVE, FRONT, NEW, build_application
     from app.listeners import CannotListen
     from app.memory import kept_lean, tune_collector
@@ -102,6 +104,7 @@ async def _serve(settings: Settings, worker: Worker | None, *, samples: bool) ->
     application = build_application(settings, worker)
     tune_collector()
     source = worker.handed if worker else None
+    anew = Anew()
     try:
         async with (
             kept_lean(),
@@ -124,12 +127,20 @@ async def _serve(settings: Settings, worker: Worker | None, *, samples: bool) ->
                 )
             else:
                 _announce(settings, bound.url, new=application[NEW])
-            await wait_for_end(told)
-            if not worker:
+            begin = worker.ask_to_renew if worker else partial(anew.begin, told)
+            async with anew.watch(application[ARCHIVE], begin):
+                await told.wait()
+            if anew.wanted:
+                print("beginning anew: finishing what is at work", file=sys.stderr, flush=True)
+            else:
+                await wait_for_end(told)
+            if not (worker or anew.wanted):
                 print("ending: finishing what is at work", file=sys.stderr, flush=True)
     except CannotListen as error:
         print(f"dicomlake: {error}", file=sys.stderr)
         return 2
+    if anew.wanted:
+        replace_process()
     return 0
 
 

@@ -70,7 +70,7 @@ class EpochEnded(LogError):
     """The archive is being rebuilt, or was, and goes on in another epoch: nothing is written to this one."""
 
     def __init__(self) -> None:
-        super().__init__("a rebuild gives the archive a new log: restart this node when that is done")
+        super().__init__("a rebuild gives the archive a new log: this node takes no writes until that is done")
 
 
 class OutcomeUnknown(LogError):
