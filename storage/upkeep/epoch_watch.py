@@ -1,7 +1,7 @@
 """A node notices that a rebuild gave its archive a new log.
 
-Its own log has ended then (`rebuild_epoch`): it answers searches and retrievals as of that end, takes no writes, and
-its health says so. As long as all is well nothing is asked of the store for this.
+Its own log has ended then (`rebuild_epoch`): it answers searches and retrievals as of that end, takes no writes,
+and its health says so. As long as all is well nothing is asked of the store for this.
 """
 
 from __future__ import annotations

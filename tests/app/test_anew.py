@@ -28,7 +28,7 @@ async def test_a_server_goes_on_with_the_new_log_when_a_rebuild_is_done(tmp_path
         assert rebuilt.status == 0, rebuilt.err
 
         async with asyncio.timeout(60):
-            while not await _writes(client, running):
+            while not await _writes(client, running):  # noqa: ASYNC110 - another process, which tells of nothing
                 await asyncio.sleep(0.3)
         assert len(await found(client, running, path + "/instances")) == 1
         assert (running.process.pid, running.process.returncode) == (number, None)
