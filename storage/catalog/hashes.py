@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,13 @@ class KnownHashes:
         self._sorted: Hashes = np.unique(np.asarray(hashes, dtype=np.uint64))
         self._recent: set[int] = set()
 
+    @classmethod
+    def of_sorted(cls, hashes: Hashes) -> Self:
+        """A set of hashes in ascending order, each once; the array is taken over, not copied."""
+        known = cls()
+        known._sorted = hashes
+        return known
+
     def __contains__(self, value: int) -> bool:
         if value in self._recent:
             return True
@@ -54,6 +61,18 @@ class KnownHashes:
         """Put the result of `fold` in place; what came meanwhile stays in the set."""
         self._sorted = folded
         self._recent -= taken
+
+
+def sort_hashes(hashes: Hashes) -> tuple[Hashes, Hashes]:
+    """The hashes in ascending order, each once, and those that were there more than once.
+
+    `hashes` are sorted in place: of tens of millions there is no second copy, unless some are repeated.
+    """
+    hashes.sort()
+    again = hashes[1:] == hashes[:-1]
+    if not again.any():
+        return hashes, hashes[:0]
+    return hashes[np.append(True, ~again)], np.unique(hashes[1:][again])
 
 
 def fold(known: Hashes, recent: frozenset[int]) -> Hashes:

@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dicomweb.model.instance import Instance
 from dicomweb.model.keys import InstanceKey
 from storage.catalog.database import rows_of
-from storage.catalog.hashes import hash_uid
+from storage.catalog.hashes import Hashes, hash_uid, sort_hashes
 from storage.catalog.hot import Blobs, ScopeStatus, SeriesState
 from storage.catalog.rows import PLACE_SELECT, VERSION_SELECT, place_from, version_from
 from storage.catalog.schema import VERSION_COLUMNS
@@ -21,6 +23,8 @@ from storage.catalog.segments import HeaderPlace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+_HASHES_AT_ONCE = 1 << 18
 
 SeriesKey = tuple[str, str]
 """Study and Series Instance UID."""
@@ -138,11 +142,46 @@ def instances_of_rows(cursor: DuckDBPyConnection, rows: Sequence[int]) -> dict[i
     return {version.row: version.instance for version in found}
 
 
-def known_hashes(cursor: DuckDBPyConnection) -> tuple[Any, Any, Any]:
-    """Hashes of all Series UIDs, of all SOP Instance UIDs, and of those SOP Instance UIDs in several series."""
-    series = cursor.execute("SELECT hash FROM series").fetchnumpy()["hash"]
-    instances = cursor.execute("SELECT hash FROM instances").fetchnumpy()["hash"]
-    shared = cursor.execute(
-        "SELECT hash FROM instances GROUP BY hash HAVING min(series_no) <> max(series_no)"
-    ).fetchnumpy()["hash"]
-    return series, instances, shared
+@dataclass(frozen=True, slots=True)
+class KnownUids:
+    """Hashes of UIDs in ascending order, each once."""
+
+    series: Hashes
+    instances: Hashes
+    shared: Hashes
+    """Of those SOP Instance UIDs that are in several series."""
+
+
+def known_uids(cursor: DuckDBPyConnection) -> KnownUids:
+    """Which UIDs the catalog has."""
+    series, _ = read_hashes(cursor, "series")
+    instances, repeated = read_hashes(cursor, "instances")
+    return KnownUids(series, instances, _shared(cursor, repeated))
+
+
+def read_hashes(cursor: DuckDBPyConnection, table: str) -> tuple[Hashes, Hashes]:
+    """The hashes in a table as `sort_hashes` tells them."""
+    ((count,),) = rows_of(cursor, f"SELECT count(*) FROM {table}")
+    found = np.empty(count, np.uint64)
+    at = 0
+    for batch in cursor.execute(f"SELECT hash FROM {table}").to_arrow_reader(_HASHES_AT_ONCE):
+        found[at : at + batch.num_rows] = batch.column(0).to_numpy()
+        at += batch.num_rows
+    return sort_hashes(found[:at])
+
+
+def _shared(cursor: DuckDBPyConnection, repeated: Hashes) -> Hashes:
+    """Those hashes that instances in different series have, and not only versions of one instance."""
+    import pyarrow as pa
+
+    if not len(repeated):
+        return repeated
+    cursor.register("repeated", pa.table({"hash": repeated}))
+    try:
+        found: Hashes = cursor.execute(
+            """SELECT i.hash FROM instances i JOIN repeated r ON r.hash = i.hash
+               GROUP BY i.hash HAVING min(i.series_no) <> max(i.series_no)"""
+        ).fetchnumpy()["hash"]
+        return found
+    finally:
+        cursor.unregister("repeated")

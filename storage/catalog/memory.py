@@ -43,10 +43,10 @@ class SeriesMemory:
 
     async def learn(self) -> None:
         """Take up which UIDs DuckDB knows."""
-        series, instances, shared = await self._database.read(lookup.known_hashes)
+        known = await self._database.read(lookup.known_uids)
         self.hot.clear()
-        self._series, self._instances = KnownHashes(series), KnownHashes(instances)
-        self._shared = {int(value) for value in shared}
+        self._series, self._instances = KnownHashes.of_sorted(known.series), KnownHashes.of_sorted(known.instances)
+        self._shared = set(known.shared.tolist())
 
     def take(self, event: Event, revision: int, ordinal: int) -> bool:
         """Let an event take effect. True if it stored what is known to be the first version of its key."""

@@ -20,7 +20,7 @@ from storage.catalog.changes import Changes, NewRows, append, fold_in
 from storage.catalog.extra_values import extra_values
 from storage.catalog.folding import SeriesFold, extended
 from storage.catalog.hashes import KnownHashes, fold, hash_uid
-from storage.catalog.lookup import SeriesKey
+from storage.catalog.lookup import SeriesKey, read_hashes
 from storage.catalog.pending import PendingEvent, overlaps
 from storage.catalog.projection import History
 from storage.catalog.rows import (
@@ -78,7 +78,7 @@ class Writer:
     def open(self, connection: DuckDBPyConnection) -> None:
         """Learn what DuckDB holds."""
         self._studies.clear()
-        self._known = KnownHashes(connection.execute("SELECT hash FROM studies").fetchnumpy()["hash"])
+        self._known = KnownHashes.of_sorted(read_hashes(connection, "studies")[0])
         ((self._applied, self._next_row),) = connection.execute("SELECT applied, next_row FROM meta").fetchall()
         ((self._next_study,),) = connection.execute("SELECT coalesce(max(no), 0) + 1 FROM studies").fetchall()
         ((self._next_series,),) = connection.execute("SELECT coalesce(max(no), 0) + 1 FROM series").fetchall()

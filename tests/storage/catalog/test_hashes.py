@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.catalog import hashes
-from storage.catalog.hashes import KnownHashes, fold, hash_uid
+from storage.catalog.hashes import KnownHashes, fold, hash_uid, sort_hashes, sort_hashes
 
 values = st.sets(st.integers(0, 2**64 - 1), max_size=50)
 
@@ -52,5 +54,25 @@ def test_folding_waits_until_it_is_worth_while() -> None:
     assert len(known) == hashes.FOLD_AT
 
 
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=50), st.lists(st.integers(0, 20), max_size=50))
+def test_hashes_are_sorted_once_each_and_those_that_come_again_are_told(some: list[int], often: list[int]) -> None:
+    every = np.array(some + often, dtype=np.uint64)
+    count = Counter(every.tolist())
+
+    known, again = sort_hashes(every)
+
+    assert known.tolist() == sorted(count)
+    assert again.tolist() == sorted(value for value in count if count[value] > 1)
+
+
 def test_the_hash_of_a_uid_is_the_same_in_every_process() -> None:
     assert hash_uid("1.2.840.10008.1.2") == 0xE06D0CC48CC38A1D
+
+
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), max_size=40))
+def test_sorting_tells_each_hash_once_and_which_were_repeated(every: list[int]) -> None:
+    found, again = sort_hashes(np.array(every, dtype=np.uint64))
+
+    assert found.tolist() == sorted(set(every))
+    assert again.tolist() == sorted({value for value in every if every.count(value) > 1})
+    assert all(value in KnownHashes.of_sorted(found) for value in every)
