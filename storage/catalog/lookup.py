@@ -164,7 +164,7 @@ def read_hashes(cursor: DuckDBPyConnection, table: str) -> tuple[Hashes, Hashes]
     ((count,),) = rows_of(cursor, f"SELECT count(*) FROM {table}")
     found = np.empty(count, np.uint64)
     at = 0
-    for batch in cursor.execute(f"SELECT hash FROM {table}").to_arrow_reader(_HASHES_AT_ONCE):
+    for batch in cursor.sql(f"SELECT hash FROM {table}").to_arrow_reader(_HASHES_AT_ONCE):
         found[at : at + batch.num_rows] = batch.column(0).to_numpy()
         at += batch.num_rows
     return sort_hashes(found[:at])

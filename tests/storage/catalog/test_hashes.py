@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.catalog import hashes
-from storage.catalog.hashes import KnownHashes, fold, hash_uid, sort_hashes, sort_hashes
+from storage.catalog.hashes import KnownHashes, fold, hash_uid, sort_hashes
 
 values = st.sets(st.integers(0, 2**64 - 1), max_size=50)
 
@@ -67,12 +67,3 @@ def test_hashes_are_sorted_once_each_and_those_that_come_again_are_told(some: li
 
 def test_the_hash_of_a_uid_is_the_same_in_every_process() -> None:
     assert hash_uid("1.2.840.10008.1.2") == 0xE06D0CC48CC38A1D
-
-
-@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), max_size=40))
-def test_sorting_tells_each_hash_once_and_which_were_repeated(every: list[int]) -> None:
-    found, again = sort_hashes(np.array(every, dtype=np.uint64))
-
-    assert found.tolist() == sorted(set(every))
-    assert again.tolist() == sorted({value for value in every if every.count(value) > 1})
-    assert all(value in KnownHashes.of_sorted(found) for value in every)
