@@ -6,7 +6,7 @@ DuckDB each question is about half a millisecond of planning, whatever it finds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from dicomweb.model.keys import Level
 from storage.catalog.conditions import Sql, all_of
 from storage.catalog.database import rows_of
 from storage.catalog.hashes import hash_uid
-from storage.catalog.plan import Plan
+from storage.catalog.plan import BY_DATE, Plan
 from storage.catalog.sources import ALIAS
 from storage.catalog.telling import page_columns
 
@@ -27,6 +27,9 @@ _FEW = 500
 
 _DEEP = 1000
 """Matches to be passed over from which on it is worth while to count first."""
+
+_DAYS = 10_000_000
+"""What is left out of `newest` to count by: the time, and the last digit of the date."""
 
 Row = tuple[Any, ...]
 
@@ -63,18 +66,63 @@ def read_page(cursor: DuckDBPyConnection, plan: Plan, more: Sql, *, limit: int, 
 
 
 def _deep(cursor: DuckDBPyConnection, plan: Plan, more: Sql, *, limit: int, offset: int) -> Page:
-    """A page far from the first: counted from the last match if that is nearer, since all before it are sorted."""
-    total = _count(cursor, plan, more)
-    wanted = max(0, min(limit, total - offset))
+    """A page far from the first. Of what is listed by date, only the days of the page are sorted.
+
+    How many match of which days is counted in one pass, an eighth of what it takes to sort a million studies.
+    """
+    if plan.sort[0] != BY_DATE:
+        total = _count(cursor, plan, more)
+        return Page(_cut(cursor, plan, more, at=offset, limit=limit, among=total), total)
+    found = plan.unordered(more)
+    sql = f"SELECT {BY_DATE.expression} // {_DAYS} AS days, count(*) {found.text} GROUP BY days ORDER BY days DESC"
+    counts = rows_of(cursor, sql, list(found.values))
+    span = _span(counts, offset, limit)
+    inside = Sql(f"{BY_DATE.expression} >= ? AND {BY_DATE.expression} < ?", (span.first, span.end))
+    rows = _cut(cursor, plan, all_of([inside, more]), at=offset - span.before, limit=limit, among=span.matches)
+    return Page(rows, sum(count for _, count in counts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The days of a page."""
+
+    first: int
+    end: int
+    """Behind the last, as numbers that `schema.STUDIES` calls `newest`."""
+    before: int
+    """Matches that are listed before them."""
+    matches: int
+    """Matches within them."""
+
+
+def _span(counts: Sequence[tuple[int, int]], offset: int, limit: int) -> _Span:
+    """The days that a page lies in; `counts` are matches by days, in the order of the list."""
+    before = matches = 0
+    inside: list[int] = []
+    for days, count in counts:
+        if before + matches >= offset + limit:
+            break
+        if not inside and before + count <= offset:
+            before += count
+            continue
+        inside.append(days)
+        matches += count
+    return (
+        _Span(inside[-1] * _DAYS, (inside[0] + 1) * _DAYS, before, matches) if inside else _Span(0, 0, before, 0)
+    )
+
+
+def _cut(cursor: DuckDBPyConnection, plan: Plan, more: Sql, *, at: int, limit: int, among: int) -> list[Row]:
+    """A part of so many matches: from the last match if that is nearer, since all before it are sorted."""
+    wanted = max(0, min(limit, among - at))
     if not wanted:
-        return Page([], total)
-    behind = total - offset - wanted
-    backwards = behind < offset
+        return []
+    behind = among - at - wanted
+    backwards = behind < at
     keys = plan.keys(more, backwards=backwards)
-    at = behind if backwards else offset
-    sql = f"SELECT {page_columns(plan)} {keys.text} LIMIT {wanted:d} OFFSET {at:d}"
+    sql = f"SELECT {page_columns(plan)} {keys.text} LIMIT {wanted:d} OFFSET {behind if backwards else at:d}"
     rows = rows_of(cursor, sql, list(keys.values))
-    return Page(rows[::-1] if backwards else rows, total)
+    return rows[::-1] if backwards else rows
 
 
 def _count(cursor: DuckDBPyConnection, plan: Plan, more: Sql) -> int:

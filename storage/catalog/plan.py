@@ -57,6 +57,10 @@ class SortKey:
         return f"{self.expression} {'ASC' if self.descending else 'DESC'} NULLS FIRST"
 
 
+BY_DATE = SortKey("st.newest", True)
+"""How studies are listed unless something else is asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How a query is answered."""
@@ -250,7 +254,7 @@ def _order(query: Query) -> list[SortKey]:
     default: list[SortKey] = []
     if query.level is Level.STUDY or not fixed(query, told.STUDY_INSTANCE):
         # Of one date and time, the hash of the UID decides: a number is sorted in half the time of a text.
-        default += [SortKey("st.newest", True), SortKey("st.hash")]
+        default += [BY_DATE, SortKey("st.hash")]
     if query.level is Level.SERIES or (query.level is Level.INSTANCE and not fixed(query, told.SERIES_INSTANCE)):
         default += [SortKey("se.series_number"), SortKey("se.uid")]
     if query.level is Level.INSTANCE:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from dicomweb.model.keys import Level, Scope
@@ -24,6 +25,7 @@ from dicomweb.model.query import (
     QueryTooBroad,
     Wildcard,
 )
+from storage.catalog import page
 from storage.catalog.catalog import Catalog
 from storage.catalog.settings import CatalogSettings
 from tests.storage.catalog.making import (
@@ -392,6 +394,36 @@ async def test_pages_far_from_the_first_are_in_the_same_order(catalog: Catalog) 
         found = await catalog.search(Query(Level.INSTANCE, study, limit=30, offset=offset))
         told = [one["00080018"]["Value"][0] async for batch in found.batches for one in batch]
         assert (found.total, told) == (2400, every[offset : offset + 30]), offset
+
+
+@pytest.mark.parametrize("level", [Level.STUDY, Level.SERIES])
+async def test_pages_far_from_the_first_of_what_is_listed_by_date_are_in_the_same_order(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, level: Level
+) -> None:
+    dates = [f"20{n * 7919 % 30:02}{n % 12 + 1:02}{n % 31 + 1:02}" if n % 9 else None for n in range(120)]
+    dates += ["20240101"] * 60 + ["odd"] * 3
+    catalog.apply(
+        entry(
+            4,
+            *(
+                store(stored(key(str(n), str(s)), study_date=date))
+                for n, date in enumerate(dates, 10)
+                for s in (1, 2)
+            ),
+        )
+    )
+    narrow = (match("0020000D", Wildcard("*")), match("00080020", Between("", "20240101")))
+    for matches in ((), narrow):
+        found = await catalog.search(Query(level, matches, limit=5000))
+        every = [orjson.dumps(one) async for batch in found.batches for one in batch]
+        assert len(every) > 100
+        with monkeypatch.context() as patched:
+            patched.setattr(page, "_DEEP", 1)
+            for limit in (7, 100):
+                for offset in (*range(1, len(every) + 9, 23), len(every) - 1, len(every)):
+                    found = await catalog.search(Query(level, matches, limit=limit, offset=offset))
+                    told = [orjson.dumps(one) async for batch in found.batches for one in batch]
+                    assert (found.total, told) == (len(every), every[offset : offset + limit]), offset
 
 
 async def test_many_instances_come_in_batches(catalog: Catalog) -> None:
