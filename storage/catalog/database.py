@@ -90,6 +90,10 @@ class Database:
         _LOG.warning("the catalog in %s is damaged; it is made anew", self._folder)
         await asyncio.get_running_loop().run_in_executor(self._writer, self._begin_anew)
 
+    async def reopen(self) -> None:
+        """Close the file and open it again: DuckDB begins with no memory. Not while anyone reads."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._reopen)
+
     async def close(self) -> None:
         """End the threads and close the file: what is being read is waited for, what comes later is refused."""
         self._closed = True
@@ -221,6 +225,12 @@ class Database:
                 self._connection.execute(statement)
         self._connection.execute("INSERT INTO meta VALUES (?, ?, 0, 1)", [schema.VERSION, self._epoch])
         self._connection.execute("COMMIT")
+
+    def _reopen(self) -> None:
+        self._local = threading.local()  # cursors of the connection that goes
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._connect()
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -26,8 +26,6 @@ from storage.log.events import Kind
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_STUDIES_TOGETHER = 4000
-
 Progress = Callable[[int], None]
 """Told how many rows have been taken."""
 
@@ -40,10 +38,14 @@ async def load_table(
     await database.write(loader.begin)
     try:
         await _take_all(database, loader, batches, progress)
+        await add_up(database, loader.studies)
         await database.write(partial(loader.finish, applied=applied))
     except BaseException:
         await database.write(loader.give_up)
         raise
+    # what DuckDB and Arrow needed for millions of rows is not needed for what comes now
+    await database.reopen()
+    await asyncio.to_thread(give_memory_back)
 
 
 async def _take_all(
@@ -82,6 +84,11 @@ class Loader:
     def __init__(self) -> None:
         self._maker = RowMaker()
 
+    @property
+    def studies(self) -> int:
+        """How many there are; they are numbered from 1."""
+        return self._maker.studies
+
     def begin(self, connection: DuckDBPyConnection) -> None:
         """Begin with an empty catalog."""
         connection.execute("BEGIN")
@@ -110,9 +117,7 @@ class Loader:
             insert_rows(connection, table, rows)
 
     def finish(self, connection: DuckDBPyConnection, applied: int) -> None:
-        """Add up series and studies, and let it all be there."""
-        for first in range(1, self._maker.studies + 1, _STUDIES_TOGETHER):
-            add_up(connection, first, first + _STUDIES_TOGETHER)
+        """Let it all be there."""
         connection.execute("DROP TABLE loaded")
         connection.execute("UPDATE meta SET applied = ?, next_row = ?", [applied, self._maker.next_row])
         connection.execute("COMMIT")
@@ -130,3 +135,14 @@ def _event_rows(kind: Kind, rows: Sequence[dict[str, Any]]) -> tuple[schema.Tabl
         scope = (row["study"], row["series"], row["instance"])
         values.append((row["since_revision"], row["ordinal"], time, *scope, last))
     return (schema.REMOVALS if kind is Kind.REMOVED else schema.RESTORATIONS), values
+
+
+def give_memory_back() -> None:
+    """Let the system have what the allocators keep for later."""
+    import ctypes
+
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc alone has it
+        trim(0)

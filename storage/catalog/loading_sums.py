@@ -5,6 +5,9 @@ What a row says stands in `aggregates`; here the same comes out for many rows at
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +16,19 @@ from dicomweb.model.keys import Level
 from storage.catalog import attributes as told
 from storage.catalog import schema
 from storage.catalog.aggregates import joined_text, name_forms, newest_of, text_parts
+from storage.catalog.database import Database
 from storage.catalog.hashes import hash_uid
 from storage.catalog.loading_docs import Part, column_arrays, documents, level_parts
 from storage.catalog.projection import Standing
+from storage.log.reading_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from duckdb import DuckDBPyConnection
+
+_TOGETHER = 4000
+"""Studies that are added up at a time: some ten thousand rows and their documents in memory, twice."""
 
 _INTEGER = {
     column.name: column.integer for level in (Level.STUDY, Level.SERIES) for column in schema.level_columns(level)
@@ -83,28 +91,50 @@ _STUDIES = """
     ORDER BY every.study_no"""
 
 
-def add_up(connection: DuckDBPyConnection, first: int, end: int) -> None:
-    """Fill in the rows of studies `first` to `end`, and of their series; one by one never at the same time."""
-    _insert(connection, schema.SERIES, _series_columns(_asked(connection, _SERIES, first, end)))
-    _insert(connection, schema.STUDIES, _study_columns(_asked(connection, _STUDIES, first, end)))
+async def add_up(database: Database, studies: int) -> None:
+    """Fill in the rows of studies, numbered from 1, and of their series.
+
+    While DuckDB adds some up or takes them in, others are made of what it said; the transaction stays open.
+    """
+
+    async def spans() -> AsyncIterator[tuple[int, int]]:
+        for first in range(1, studies + 1, _TOGETHER):
+            yield first, first + _TOGETHER
+
+    async def one(span: tuple[int, int]) -> None:
+        for sql, table, make in (
+            (_SERIES, schema.SERIES, _series_columns),
+            (_STUDIES, schema.STUDIES, _study_columns),
+        ):
+            found = await database.write(partial(_asked, sql=sql, span=span))
+            rows = await asyncio.to_thread(_rows, table, make, found)
+            await database.write(partial(_insert, table=table, rows=rows))
+
+    async with aclosing(read_ahead(spans(), one, ahead=1)) as added:
+        async for _ in added:
+            pass
 
 
-def _asked(connection: DuckDBPyConnection, sql: str, first: int, end: int) -> dict[str, Any]:
-    table = connection.sql(sql, params=[first, end]).to_arrow_table()
+def _asked(connection: DuckDBPyConnection, *, sql: str, span: tuple[int, int]) -> dict[str, Any]:
+    table = connection.sql(sql, params=list(span)).to_arrow_table()
     return {name: _joined(table[name]) for name in table.schema.names}
+
+
+def _rows(table: schema.Table, make: Callable[[dict[str, Any]], dict[str, Any]], found: dict[str, Any]) -> Any:
+    import pyarrow as pa
+
+    columns = make(found)
+    return pa.table([columns[name] for name in table.columns], names=list(table.columns))
+
+
+def _insert(connection: DuckDBPyConnection, *, table: schema.Table, rows: Any) -> None:
+    connection.from_arrow(rows).insert_into(table.name)
 
 
 def _joined(column: Any) -> Any:
     import pyarrow as pa
 
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _insert(connection: DuckDBPyConnection, table: schema.Table, columns: dict[str, Any]) -> None:
-    import pyarrow as pa
-
-    rows = pa.table([columns[name] for name in table.columns], names=list(table.columns))
-    connection.from_arrow(rows).insert_into(table.name)
 
 
 def _series_columns(found: dict[str, Any]) -> dict[str, Any]:
