@@ -22,7 +22,7 @@ from app.config import Settings
 from app.node import claim, node_name, while_sole
 from app.place import node_dir as node_dir
 from app.place import store_address as store_address
-from app.presence import NoArchive, has_archive, make_folder
+from app.presence import NoArchive, check_writable, has_archive, make_folder
 from app.sql import SqlAsked, described_views
 from app.storage_metrics import (
     UsageSamples,
@@ -75,7 +75,8 @@ from storage.archive.settings import ArchiveSettings, Duplicates
 from storage.catalog.settings import CatalogSettings
 from storage.derived.cache import TieredCache
 from storage.log.checkpoint import Checkpoint
-from storage.objects.address import Address, Folder, open_store
+from storage.objects.address import Address, Folder, Memory, located, open_store
+from storage.objects.checks import require_creates
 from storage.objects.contract import ObjectStore
 from storage.objects.counting import CountingStore, Counts
 from storage.upkeep.attendance import Attendance
@@ -115,19 +116,34 @@ async def open_archive(
         raise NoArchive(settings.store)
     if isinstance(address, Folder) and not there:
         make_folder(address.path)
+    if begin:
+        await check_store(settings.store, address)
+    bare = open_store(address)
     with claim(node_dir(settings) / beside) as folder:
-        async with CountingStore(open_store(address)) as store, intake_transcoder(settings) as transcoder:
+        async with CountingStore(bare) as store, intake_transcoder(settings) as transcoder:
             archive = LakeArchive(
                 store,
                 node=node_name(worker.seat.number if worker else 0),
                 node_dir=folder,
                 settings=archive_settings(settings),
-                checkpoint=Checkpoint(store, address, index_file=folder / "studies.npz"),
+                checkpoint=Checkpoint(store, located(address, bare), index_file=folder / "studies.npz"),
                 transcoder=transcoder,
                 siblings=worker,
             )
             async with archive:
                 yield OpenArchive(archive, store.counts, new=not there)
+
+
+async def check_store(store: str, address: Address) -> None:
+    """See that a store honours what an archive is built on, before anything is made in it.
+
+    Raises ConfigError and the store's errors.
+    """
+    if isinstance(address, Folder):
+        check_writable(address.path)
+    elif not isinstance(address, Memory):
+        async with open_store(address) as bucket:
+            await require_creates(bucket, store)
 
 
 @contextlib.asynccontextmanager

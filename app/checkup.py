@@ -157,7 +157,9 @@ def check_disk(place: str, folder: Path) -> Iterable[Finding]:
         yield Finding("disk", State.BAD, f"{place} {folder}: {nearest} is a file")
         return
     if not os.access(nearest, os.W_OK):
-        yield Finding("disk", State.BAD, f"{place} {folder}: no permission to write in {nearest}")
+        yield Finding(
+            "disk", State.BAD, f"{place} {folder}: no permission to write in {nearest}, or it is read-only"
+        )
         return
     free = shutil.disk_usage(nearest).free
     state = State.ODD if free < _LITTLE_ROOM else State.GOOD

@@ -11,6 +11,7 @@ from app.values import ConfigError
 from storage.objects.address import Address, BadAddress, Folder, parse_address
 from storage.objects.s3_settings import S3Settings
 
+_ENDPOINT = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 _SLIP = re.compile(r"(s3|file|memory)(:|//)", re.IGNORECASE)
 """How an address begins that lacks a colon or slash."""
 
@@ -19,6 +20,11 @@ def store_address(settings: Settings) -> Address:
     """What the setting `store` stands for. Raises ConfigError."""
     if hint := _mistyped(settings.store):
         raise ConfigError(f"store: {settings.store} is neither a folder nor the address of a bucket; {hint}")
+    if settings.s3.endpoint and not _ENDPOINT.match(settings.s3.endpoint):
+        raise ConfigError(
+            f"s3.endpoint: {settings.s3.endpoint} is no URL; expected https://HOST or https://HOST:PORT, or "
+            "http:// where the store has no TLS"
+        )
     try:
         return parse_address(
             settings.store, s3=S3Settings(endpoint_url=settings.s3.endpoint, region=settings.s3.region)

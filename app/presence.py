@@ -6,7 +6,8 @@ nothing behind.
 
 from __future__ import annotations
 
-import os
+import errno
+import tempfile
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -54,10 +55,25 @@ def make_folder(path: Path) -> None:
     """Make the folder of a new archive. Raises ConfigError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except NotADirectoryError as error:
+        file = next(above for above in path.parents if above.is_file())
+        raise ConfigError(f"store: the folder {path} cannot be made: {file} is a file") from error
     except OSError as error:
         raise ConfigError(f"store: the folder {path} cannot be made: {error.strerror}") from error
-    if not os.access(path, os.W_OK):
-        raise ConfigError(f"store: no permission to write in the folder {path}")
+
+
+def check_writable(path: Path) -> None:
+    """See that an archive may be written in a folder. Raises ConfigError."""
+    try:
+        # what access() says of permissions is not all: the whole file system may be read-only
+        with tempfile.TemporaryFile(dir=path):
+            return
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return  # a full one can still be read
+        why = {errno.EACCES: "no permission to write there", errno.EROFS: "it is read-only"}
+        told = why.get(error.errno or 0, error.strerror or str(error))
+        raise ConfigError(f"store: the folder {path} cannot be written: {told}") from error
 
 
 def _is_folder(path: Path) -> bool:

@@ -78,6 +78,16 @@ def open_store(address: Address) -> ObjectStore:
             return S3Store(address)
 
 
+def located(address: Address, store: ObjectStore) -> Address:
+    """The address, with what the open `store` of it found out: a bucket's region if that was not known."""
+    if isinstance(address, S3Settings):
+        from storage.objects.s3 import S3Store
+
+        if isinstance(store, S3Store):
+            return store.located
+    return address
+
+
 def _bucket(text: str, rest: str, s3: S3Settings) -> S3Settings:
     bucket, _, prefix = rest.partition("/")
     prefix = prefix.strip("/")

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from uuid import uuid4
 
-from storage.objects.contract import ObjectExists, ObjectStore, StoreUnavailable
+from storage.objects.contract import ObjectExists, ObjectStore, StoreDenied, StoreUnavailable
 from storage.objects.local import LocalStore
 
 RACERS = 8
@@ -35,6 +35,28 @@ async def check_conditional_writes(store: ObjectStore) -> bool:
         finally:
             await store.delete(key)
     return True
+
+
+async def require_creates(store: ObjectStore, where: str) -> None:
+    """See that a key that is taken is not created again; three requests, nothing is left behind.
+
+    What `check_conditional_writes` tries out in earnest, cheap enough for every start. `where` names the store.
+    Raises StoreDenied if it is, and the store's errors.
+    """
+    key = f"{FOLDER}/{uuid4().hex}"
+    try:
+        await store.put(key, [b"first"], create=True)
+        await store.put(key, [b"second"], create=True)
+    except ObjectExists:
+        return
+    finally:
+        await store.delete(key)
+    raise StoreDenied(
+        where,
+        "this store does not honour conditional writes (PUT with If-None-Match: *): it let an object that was "
+        "there be written over. Two nodes could destroy each other's log that way, so no archive is kept on it. "
+        "AWS S3 and MinIO honour them; a proxy before the store has to pass that header on",
+    )
 
 
 async def _race(store: ObjectStore, key: str) -> bool:

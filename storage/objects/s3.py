@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
 from dicomweb.model.ranges import ByteRange
-from storage.objects.contract import ObjectInfo, ObjectMissing, StoreDenied, Upload
+from storage.objects.contract import ObjectInfo, ObjectMissing, StoreDenied, StoreUnavailable, Upload
 from storage.objects.names import check_key, check_prefix
 from storage.objects.retry import retried
-from storage.objects.s3_faults import answer_fault
+from storage.objects.s3_faults import answer_fault, is_error, is_listing
 from storage.objects.s3_listing import Page, parse_page, plan_page
 from storage.objects.s3_parts import S3Upload
 from storage.objects.s3_reading import Streaming, read_span
@@ -30,6 +31,7 @@ class S3Store:
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
         self._root = f"{settings.prefix}/" if settings.prefix else ""
+        self._moved = False
 
     async def put(self, key: str, data: Sequence[bytes | memoryview], *, create: bool = False) -> None:
         """Write an object of pieces joined."""
@@ -78,8 +80,11 @@ class S3Store:
         """Size and time."""
         check_key(key)
         answer = await self._send("HEAD", key)
-        modified = parsedate_to_datetime(answer.headers["Last-Modified"])
-        return ObjectInfo(key, int(answer.headers["Content-Length"]), modified)
+        try:
+            modified = parsedate_to_datetime(answer.headers["Last-Modified"])
+            return ObjectInfo(key, int(answer.headers["Content-Length"]), modified)
+        except (KeyError, ValueError) as error:
+            raise StoreUnavailable(key, "the answer lacks size or time, or tells them as no S3 does") from error
 
     async def delete(self, key: str) -> None:
         """Remove an object."""
@@ -115,15 +120,25 @@ class S3Store:
         """Close the connections."""
         await self._wire.close()
 
+    @property
+    def located(self) -> S3Settings:
+        """The way to the bucket, with the region where it was found. For whoever goes there by other means."""
+        region = self._wire.place.region
+        return replace(self._settings, region=region) if self._moved else self._settings
+
     async def _find_bucket(self) -> None:
         """See that the bucket may be listed, in the region it lies in."""
         query = {**plan_page(prefix=self._root, after="", token=""), "max-keys": "1"}
         answer = await self._wire.send("GET", "", query=query)
         if answer.status != 200 and await self._wire.find_region(answer):
+            self._moved = True
             answer = await self._wire.send("GET", "", query=query)
-        if answer.status != 200:
-            fault = answer_fault(self._settings.bucket, answer.status, answer.body)
-            raise StoreDenied(fault.key, str(fault)) if isinstance(fault, ObjectMissing) else fault
+        if answer.status == 200 and is_listing(answer.body):
+            return
+        if answer.status < 500 and not is_error(answer.body):
+            told = f"{self._wire.place.url} answered {answer.status}, but not as S3 does"
+            raise StoreDenied(self._settings.bucket, f"{told}: s3.endpoint has to be the URL of an S3 API")
+        raise answer_fault(self._settings.bucket, answer.status, answer.body, headers=answer.headers)
 
     async def _page(self, prefix: str, after: str, token: str) -> Page:
         async def attempt() -> Page:

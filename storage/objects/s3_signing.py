@@ -60,7 +60,11 @@ class Signer:
                 )
             credentials = await session.get_credentials()
             if credentials is None:
-                raise StoreDenied(settings.bucket, "there are no credentials for S3")
+                raise StoreDenied(
+                    settings.bucket,
+                    "there are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+                    "AWS_PROFILE, or give the machine or container a role",
+                )
             place = await _place(session, settings, settings.region)
         except BotoCoreError as error:
             raise StoreDenied(settings.bucket, str(error)) from error

@@ -22,6 +22,7 @@ from aiohttp.payload import Payload
 from yarl import URL
 
 from storage.objects.contract import StoreUnavailable
+from storage.objects.s3_faults import told_region
 from storage.objects.s3_settings import S3Settings
 from storage.objects.s3_signing import EMPTY, UNSIGNED, Place, Signer
 
@@ -95,7 +96,7 @@ class Wire:
 
     async def find_region(self, answer: Answer) -> bool:
         """Whether an answer told of another region; requests go there from now on."""
-        region = answer.headers.get("x-amz-bucket-region", "")
+        region = answer.headers.get("x-amz-bucket-region", "") or told_region(answer.body)
         if not region or region == self._signer.place.region or self._settings.endpoint_url:
             return False
         await self._signer.move(region)
@@ -206,12 +207,21 @@ async def _dropped(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandle
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError as error:
-        # its own words tell of sockets and of how TLS would have been spoken
-        number = error.os_error.errno or 0
-        why = os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
-        raise _Dropped(f"cannot connect to {error.host}:{error.port}: {why}") from error
+        raise _Dropped(f"cannot connect to {error.host}:{error.port}: {_why(error.os_error)}") from error
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _Dropped(str(error) or type(error).__name__) from error
+
+
+def _why(error: OSError) -> str:
+    """Why there is no connection; aiohttp's own words tell of sockets and of how TLS would have been spoken."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        told = error.verify_message
+        return f"its certificate is not trusted ({told}); AWS_CA_BUNDLE names a file of those to trust"
+    if isinstance(error, ssl.SSLError):
+        # its number is OpenSSL's, none of the system's
+        return f"TLS failed ({(error.reason or 'no reason told').replace('_', ' ').lower()}); is https:// right?"
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 def unavailable(key: str, error: BaseException) -> StoreUnavailable:
