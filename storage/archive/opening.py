@@ -6,6 +6,7 @@ A short log is read from its beginning: that costs less than the process which s
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import aclosing
 
 from storage.catalog.catalog import Catalog
@@ -17,6 +18,26 @@ from storage.log.journal import Journal
 from storage.objects.contract import StoreError
 
 _LOG = logging.getLogger(__name__)
+
+
+class LoadProgress:
+    """Says now and then how far a start on an empty disk has come."""
+
+    def __init__(self, rows: int, *, every_seconds: float = 5.0) -> None:
+        """`rows` of the checkpoint table: versions of instances, and the few removals."""
+        self._rows = rows
+        self._every = every_seconds
+        self._next = time.monotonic() + every_seconds
+
+    def __call__(self, taken: int) -> None:
+        """So many rows have been taken."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + self._every
+            _LOG.info("catching up: %s of %s instances", _grouped(taken), _grouped(self._rows))
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
 
 
 async def load_checkpoint(
@@ -32,7 +53,8 @@ async def load_checkpoint(
         snapshot = await checkpoint.snapshot(fresh=True)
         if snapshot is None or snapshot.epoch != journal.epoch or snapshot.last <= short_log:
             return
+        progress = LoadProgress(sum(file.rows for file in snapshot.files))
         async with aclosing(checkpoint.read_rows(snapshot, wanted_columns(WITHOUT_HEADERS))) as rows:
-            await catalog.load(rows, snapshot.last)
+            await catalog.load(rows, snapshot.last, progress)
     except (LogError, StoreError, CatalogError, OSError) as error:
         _LOG.warning("the checkpoint table could not be loaded, the log is read from its beginning: %s", error)

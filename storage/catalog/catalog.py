@@ -14,7 +14,7 @@ The event loop never waits for DuckDB: one thread writes, a few read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -132,14 +132,17 @@ class Catalog:
 
     # applying
 
-    async def load(self, batches: AsyncIterator[Any], applied: int) -> None:
+    async def load(
+        self, batches: AsyncIterator[Any], applied: int, progress: Callable[[int], None] | None = None
+    ) -> None:
         """Fill an empty catalog from the checkpoint table, which holds the log up to `applied`.
 
-        `batches` are Arrow record batches in the table's schema (`storage.log.rows`), headers left out.
+        `batches` are Arrow record batches in the table's schema (`storage.log.rows`), headers left out. `progress`
+        is told how many rows have been taken.
         """
         if self.applied:
             raise ValueError(f"a table is loaded into an empty catalog, this one holds {self.applied} entries")
-        await load_table(self._database, batches, applied=applied)
+        await load_table(self._database, batches, applied=applied, progress=progress)
         await self._learn()
         await self._extra.open()
 

@@ -11,7 +11,9 @@ What comes out is what applying the log entry by entry would have made.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import contextlib
+import ctypes
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,17 +37,17 @@ async def load_table(
 ) -> None:
     """Fill the empty catalog from Arrow record batches that hold the log up to `applied`, or leave it empty."""
     loader = Loader()
-    await database.write(loader.begin)
-    try:
-        await _take_all(database, loader, batches, progress)
-        await add_up(database, loader.studies)
-        await database.write(partial(loader.finish, applied=applied))
-    except BaseException:
-        await database.write(loader.give_up)
-        raise
-    # what DuckDB and Arrow needed for millions of rows is not needed for what comes now
-    await database.reopen()
-    await asyncio.to_thread(give_memory_back)
+    with _memory_of_the_system():
+        await database.write(loader.begin)
+        try:
+            await _take_all(database, loader, batches, progress)
+            await add_up(database, loader.studies)
+            await database.write(partial(loader.finish, applied=applied))
+        except BaseException:
+            await database.write(loader.give_up)
+            raise
+        # what DuckDB needed for millions of rows is not needed for what comes now
+        await database.reopen()
 
 
 async def _take_all(
@@ -137,12 +139,16 @@ def _event_rows(kind: Kind, rows: Sequence[dict[str, Any]]) -> tuple[schema.Tabl
     return (schema.REMOVALS if kind is Kind.REMOVED else schema.RESTORATIONS), values
 
 
-def give_memory_back() -> None:
-    """Let the system have what the allocators keep for later."""
-    import ctypes
-
+@contextlib.contextmanager
+def _memory_of_the_system() -> Iterator[None]:
+    """Have Arrow take its memory from the system meanwhile: what its own pools once had they keep."""
     import pyarrow as pa
 
-    pa.default_memory_pool().release_unused()
-    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc alone has it
-        trim(0)
+    usual = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(usual)
+        if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc alone has it
+            trim(0)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-_TOGETHER = 4000
+_TOGETHER = 2000
 """Studies that are added up at a time: some ten thousand rows and their documents in memory, twice."""
 
 _INTEGER = {
