@@ -83,13 +83,18 @@ def _groups(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...
 
 def _row(value: Any) -> bytes:
     try:
-        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(
+            value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
+        )
     except TypeError:
         # numbers of 128 bits, keys that are lists, lone surrogates
         return json.dumps(_spelled(value)).encode()
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        # nested values come as JSON already
+        return orjson.Fragment(value)
     return value.hex() if isinstance(value, bytes) else str(value)
 
 

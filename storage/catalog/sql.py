@@ -18,21 +18,19 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from storage.catalog.database import Database
 from storage.catalog.sql_check import StatementRefused, check_statement
+from storage.catalog.sql_shape import TOO_LARGE, Row, begin, gathered
 from storage.catalog.sql_views import VIEWS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_TOGETHER = 500
 _LOOK_SECONDS = 0.05
 _HELD_ANYWAY = ("BASE_TABLE", "ART_INDEX", "METADATA", "IN_MEMORY_TABLE", "TRANSACTION", "EXTENSION")
 """What DuckDB remembers of tables, whoever asks."""
-
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,7 @@ class SqlAnswer:
     types: tuple[str, ...]
     """DuckDB's names of their types."""
     rows: list[Row]
+    """Nested values as `JsonText`."""
     truncated: bool
     """There would have been more rows."""
     revision: int
@@ -112,11 +111,9 @@ class SqlQuestions:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
                 ((revision,),) = cursor.execute('SELECT applied FROM "catalog"."main".meta').fetchall()
-                cursor.execute(sql)
-                about = cursor.description or []
-                rows, truncated = _gathered(cursor, most, self.limits.value_bytes)
-                names = tuple(str(one[0]) for one in about)
-                return SqlAnswer(names, tuple(str(one[1]) for one in about), rows, truncated, revision)
+                names, types, nested = begin(cursor, sql)
+                rows, truncated = gathered(cursor, nested, most=most, value_bytes=self.limits.value_bytes)
+                return SqlAnswer(names, types, rows, truncated, revision)
             except (duckdb.FatalException, duckdb.InternalException):
                 raise
             except duckdb.Error as error:
@@ -127,19 +124,9 @@ class SqlQuestions:
                     cursor.execute("ROLLBACK")
 
 
-def _gathered(cursor: DuckDBPyConnection, most: int, value_bytes: int) -> tuple[list[Row], bool]:
-    rows: list[Row] = []
-    held = 0
-    while some := cursor.fetchmany(min(_TOGETHER, most + 1 - len(rows))):
-        for row in some:
-            held += sum(len(value) if isinstance(value, str | bytes) else 16 for value in row)
-            if len(rows) == most or held > value_bytes:
-                return rows, True
-            rows.append(row)
-    return rows, False
-
-
 def _told(error: Exception) -> str:
+    if TOO_LARGE in str(error):
+        return TOO_LARGE
     return str(error).strip() or type(error).__name__
 
 

@@ -86,6 +86,18 @@ def check_statement(sql: str) -> None:
         _check_function(node)
 
 
+def plain_statement(sql: str) -> str:
+    """A statement that was checked, as DuckDB writes it: without comments, and without what ends it."""
+    import duckdb
+
+    try:
+        with _parsing:
+            ((text,),) = _parser().execute("SELECT json_deserialize_sql(json_serialize_sql($1))", [sql]).fetchall()
+    except duckdb.Error as error:
+        raise StatementRefused("the statement is not understood") from error
+    return str(text).rstrip().removesuffix(";")
+
+
 def _parsed(sql: str) -> dict[str, Any]:
     import duckdb
 
