@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import orjson
 
 _TOGETHER = 500
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 class Found(Protocol):
@@ -83,9 +84,7 @@ def _groups(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...
 
 def _row(value: Any) -> bytes:
     try:
-        return orjson.dumps(
-            value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
-        )
+        return orjson.dumps(value, default=_plain, option=_OPTIONS)
     except TypeError:
         # numbers of 128 bits, keys that are lists, lone surrogates
         return json.dumps(_spelled(value)).encode()
@@ -93,8 +92,9 @@ def _row(value: Any) -> bytes:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        # nested values come as JSON already
-        return orjson.Fragment(value)
+        # nested values come as JSON already, but for what JSON has no word for
+        odd = "NaN" in value or "Infinity" in value
+        return json.loads(value, parse_constant=lambda _: None) if odd else orjson.Fragment(value)
     return value.hex() if isinstance(value, bytes) else str(value)
 
 

@@ -1,8 +1,8 @@
 """The answer to a statement in values that are as large in Python as they were in DuckDB.
 
 A list of a million numbers takes some MB in DuckDB and a hundred as Python objects, and a value is one object to
-whoever fetches it, however large. So what is nested is written as JSON by DuckDB, and stays text; and moments with a
-time zone, for which Python would need another library, become moments in UTC.
+whoever fetches it, however large. So what is nested is written as JSON by DuckDB, and stays text; and moments with
+a time zone, for which Python would need another library, become moments in UTC.
 """
 
 from __future__ import annotations

@@ -192,3 +192,15 @@ def test_values_of_every_kind_are_written() -> None:
     assert rows[1][7] == odd[7]
     read = list(csv.reader(io.StringIO(b"".join(as_csv(answer)).decode(), newline="")))
     assert read[1][:1] + read[1][5:] == [str(1 << 100), "", "true", odd[7]]
+
+
+def test_nested_values_are_members_of_the_json_answer() -> None:
+    class JsonText(str):
+        __slots__ = ()
+
+    nested = JsonText('{"a":[1,NaN,-Infinity],"b":"NaN"}')
+    answer = SqlAnswer(("n", "t"), ("STRUCT", "VARCHAR"), [(nested, "[1]"), (JsonText("[2]"), None)], False, 3)
+
+    rows = orjson.loads(b"".join(as_json(answer)))["rows"]
+
+    assert rows == [[{"a": [1, None, None], "b": "NaN"}, "[1]"], [[2], None]]
