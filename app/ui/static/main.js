@@ -5,6 +5,7 @@ import * as list from "./list/page.js";
 import { addRoute, startRouter } from "./router.js";
 import { showPage, startShell } from "./shell.js";
 import { loadTexts } from "./texts.js";
+import { startDropping } from "./upload/dropping.js";
 
 addRoute("", async () => list);
 addRoute("studies", async () => list);
@@ -19,5 +20,5 @@ addRoute("missing", () => import("./missing.js"));
 await loadTexts();
 startShell({ upload: async () => (await import("./upload/panel.js")).choose() });
 startKeys();
+startDropping();
 await startRouter(showPage);
-(await import("./upload/dropping.js")).startDropping();

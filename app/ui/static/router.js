@@ -1,7 +1,8 @@
 // Addresses and pages: which page an address below /ui/ means, and going from one to the next without loading anew.
 //
 // A page is a module with `show(place)`: it returns `{ node, title }`, and may return `keys`, `update(place)` for a
-// new address of the same page, and `restore`. What a page began ends with `place.signal`.
+// new address of the same page, and `attached()`, called when the node is on the screen. What a page began ends with
+// `place.signal`.
 
 import { UI } from "./server.js";
 
@@ -33,17 +34,23 @@ export function address(path = "", parameters) {
   return url.href;
 }
 
+// To where one has come from it goes back, so that one finds it as one left it.
 export function navigate(url, { replace = false } = {}) {
+  const before = location.href;
+  if (!replace && history.state?.before === String(url)) {
+    history.back();
+    return undefined;
+  }
   remember();
-  if (replace) history.replaceState(null, "", url);
-  else history.pushState(null, "", url);
+  if (replace) history.replaceState({ before: history.state?.before }, "", url);
+  else history.pushState({ before }, "", url);
   return go();
 }
 
 // Another address for what is shown already.
 export function rewrite(url, { push = false } = {}) {
   if (String(url) === location.href) return;
-  if (push) history.pushState(null, "", url);
+  if (push) history.pushState({ before: location.href }, "", url);
   else history.replaceState(history.state, "", url);
 }
 
@@ -103,5 +110,6 @@ async function go({ again = false } = {}) {
   if (mine.ending.signal.aborted) return;
   mine.page = page;
   shown(page);
+  page.attached?.();
   scrollTo(0, place.scroll);
 }

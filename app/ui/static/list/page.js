@@ -5,6 +5,7 @@ import { debounce, fill, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { navigate, remember, rewrite, address } from "../router.js";
 import { t } from "../texts.js";
+import { rememberList } from "./place.js";
 import { makeFilters } from "./filters.js";
 import { fillRow } from "./row.js";
 import { Rows } from "./rows.js";
@@ -18,7 +19,7 @@ const COLUMNS = [["who", "column.patient", "name"], ["what", "column.study", "de
 export async function show(place) {
   const page = new StudyList(place);
   await page.first;
-  return { node: page.node, title: t("nav.studies"), keys: page.keys(), update: ({ parameters }) => page.take(readState(parameters)) };
+  return { node: page.node, title: t("nav.studies"), keys: page.keys(), update: ({ parameters }) => page.take(readState(parameters)), attached: () => page.rows.drawNow({ anew: true }) };
 }
 
 class StudyList {
@@ -65,6 +66,7 @@ class StudyList {
   }
 
   search() {
+    rememberList();
     this.filters.show(this.state);
     this.drawHead();
     this.source?.end();

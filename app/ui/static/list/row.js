@@ -8,11 +8,12 @@ import { studyPath } from "../server.js";
 import { t } from "../texts.js";
 
 const MOST_BADGES = 4;
+const shown = new WeakMap(); // row to what it shows
 
 export function badges(modalities) {
-  const shown = modalities.filter(Boolean).slice(0, MOST_BADGES);
-  const more = modalities.length - shown.length;
-  return [...shown.map((one) => h("span", { class: "badge", data: { modality: one } }, one)), more > 0 && h("span", { class: "badge" }, `+${more}`)];
+  const first = modalities.filter(Boolean).slice(0, MOST_BADGES);
+  const more = modalities.length - first.length;
+  return [...first.map((one) => h("span", { class: "badge", data: { modality: one } }, one)), more > 0 && h("span", { class: "badge" }, `+${more}`)];
 }
 
 export function patientTitle(match) {
@@ -22,6 +23,9 @@ export function patientTitle(match) {
 }
 
 export function fillRow(row, study) {
+  const told = study ? JSON.stringify(study) : "";
+  if (told && shown.get(row) === told) return;
+  shown.set(row, told);
   if (!study) {
     row.className = "row waiting";
     fill(row, ["who", "what", "kinds", "when", "much"].map((name) => h("div", { class: `cell ${name}`, role: "gridcell" }, h("span", { class: "ghost" }))));

@@ -67,7 +67,11 @@ export class Rows {
       this.body.append(row);
       anew = true;
     }
-    if (anew || row.classList.contains("waiting")) this.fill(row, index);
+    if (anew || row.classList.contains("waiting")) {
+      const focused = row.contains(document.activeElement);
+      this.fill(row, index);
+      if (focused) row.querySelector("a")?.focus({ preventScroll: true });
+    }
     this.mark(row, index);
   }
 

@@ -44,8 +44,8 @@ async function remove(scope, { level, count, up }) {
     const answer = await ask(dicomweb(studyPath(scope.study, scope.series, scope.instance)), { method: "DELETE" });
     const revision = answer.headers.get("X-Dicomlake-Revision");
     notice(t("delete.done", { count }), { label: t("undo"), action: () => undelete(scope, revision) });
-    changed();
     navigate(up);
+    changed();
   } catch (error) {
     notice(error instanceof Unreachable ? t("connection.later") : error.message, { bad: true });
   }

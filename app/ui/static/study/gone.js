@@ -7,7 +7,7 @@ import { ServerError, askJson, dicomweb, studyPath } from "../server.js";
 import { has, t } from "../texts.js";
 import { undelete } from "./actions.js";
 import { scopeOf } from "./history.js";
-import { listAddress } from "./parts.js";
+import { listAddress } from "../list/place.js";
 
 export async function gonePage(scope, signal) {
   let deletion = null;

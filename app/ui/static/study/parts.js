@@ -2,8 +2,8 @@
 
 import { append, bdi, h } from "../dom.js";
 import { icon } from "../icons.js";
+import { listAddress } from "../list/place.js";
 import { copy } from "../notices.js";
-import { address } from "../router.js";
 import { t } from "../texts.js";
 
 // The way up: [[address, text], ...]; the last is where we are.
@@ -11,15 +11,6 @@ export function crumbs(steps) {
   const last = steps.length - 1;
   return h("nav", { class: "crumbs", "aria-label": t("crumbs.label") }, h("ol", {}, steps.map(([href, text], at) => h("li", {},
     at === last ? h("span", { "aria-current": "page" }, bdi(text)) : h("a", { href: at === 0 ? listAddress() : href }, at === 0 && icon("back"), bdi(text))))));
-}
-
-// Where the list was left, with what was searched.
-export function listAddress() {
-  try {
-    return sessionStorage.getItem("dicomlake.list") || address();
-  } catch {
-    return address();
-  }
 }
 
 // Facts with a name each; empty ones are left out. `copied`: for what is long and meant for machines.

@@ -3,14 +3,15 @@
 import { count, names, TAG, text, values } from "../dicom.js";
 import { bdi, h } from "../dom.js";
 import { age, clock, date, personName } from "../format.js";
+import { listAddress } from "../list/place.js";
 import { badges, patientTitle } from "../list/row.js";
-import { address } from "../router.js";
+import { address, navigate } from "../router.js";
 import { dicomweb, search, studyPath } from "../server.js";
 import { t } from "../texts.js";
 import { deleteButton, downloadButton, openIn } from "./actions.js";
 import { gonePage } from "./gone.js";
 import { historyView } from "./history.js";
-import { crumbs, facts, listAddress, tabs, thumbnail } from "./parts.js";
+import { crumbs, facts, tabs, thumbnail } from "./parts.js";
 import { watch } from "./watch.js";
 
 const OF_STUDY = "StudyDescription,InstitutionName,PatientAge,IssuerOfPatientID";
@@ -45,7 +46,7 @@ export async function show({ variables, signal }) {
       ["series", t("tab.series"), () => h("div", { class: "cards" }, series.map((each) => seriesCard(each, study)))],
       ["history", t("tab.history"), () => historyView({ study }, signal)],
     ], { label: t("tab.label") }));
-  return { node, title, keys: [["Escape", () => { location.href = listAddress(); }, "help.back"]] };
+  return { node, title, keys: [["Escape", () => navigate(listAddress()), "help.back"]] };
 }
 
 function patientLine(one) {

@@ -1,0 +1,1 @@
+"""The explorer driven as people drive it."""
