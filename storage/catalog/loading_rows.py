@@ -51,8 +51,10 @@ _EXPRESSIONS = {
     "meta_digest": "unhex(meta_digest)",
     "original_digest": "unhex(original_digest)",
     "file_meta": "coalesce(file_meta, '')",
-    "frames": "coalesce(frames, ''::BLOB)",
-    "bulk": "coalesce(bulk, ''::BLOB)",
+    # of a purged version the table keeps more than a catalog, where it is not asked for
+    "frames": "CASE WHEN purged_revision IS NULL THEN coalesce(frames, ''::BLOB) ELSE ''::BLOB END",
+    "bulk": "CASE WHEN purged_revision IS NULL THEN coalesce(bulk, ''::BLOB) ELSE ''::BLOB END",
+    "print": "CASE WHEN purged_revision IS NULL THEN print ELSE 0 END",
     "segment": "NULL",
     **dict.fromkeys(("block", "block_size", "start", "length"), "0"),
 }
