@@ -32,7 +32,7 @@ export class Viewer {
     this.held = null;
     this.tagsShown = false;
     this.stack = null;
-    this.pointed = null;
+    this.pointer = null;
     this.stage = new Stage(() => this.seen());
     this.cine = new Cine(() => this.advance());
     this.strip = makeStrip((uid) => this.open(uid));
@@ -46,6 +46,7 @@ export class Viewer {
       h("div", { class: "view-body" }, this.strip.node, this.stage.node, this.tags.node));
     this.stage.canvas.setAttribute("aria-label", t("view.picture"));
     this.stage.canvas.addEventListener("pointermove", (event) => this.point(event));
+    this.stage.canvas.addEventListener("pointerleave", () => { this.pointer = null; });
     startTools(this);
     signal.addEventListener("abort", () => this.end(), { once: true });
   }
@@ -177,7 +178,7 @@ export class Viewer {
   // Something is to be seen another way.
   touched() {
     this.message.show(this.slide(), this.frame(), this.stack?.failed.get(this.state.at));
-    showHow(this.corners, this.window(), this.state.view, this.pointed);
+    showHow(this.corners, this.window(), this.state.view, this.pointed());
     this.toolbar.show();
     this.stage.drawSoon();
     clearTimeout(this.telling);
@@ -194,18 +195,22 @@ export class Viewer {
     return url.href;
   }
 
-  // The value under the pointer.
+  // Where the pointer rests; what lies under it changes with the picture too.
   point(event) {
-    const frame = this.frame();
-    if (!frame?.values || event.buttons) return;
     const { left, top } = this.stage.canvas.getBoundingClientRect();
-    const { x, y } = toPicture(this.map(), { x: event.clientX - left, y: event.clientY - top });
+    this.pointer = event.buttons ? null : { x: event.clientX - left, y: event.clientY - top };
+    if (!event.buttons) showHow(this.corners, this.window(), this.state.view, this.pointed());
+  }
+
+  // The value under the pointer, with its unit.
+  pointed() {
+    const [slide, frame] = [this.slide(), this.frame()];
+    if (!this.pointer || !frame?.values) return "";
+    const { x, y } = toPicture(this.map(), this.pointer);
     const [column, row] = [Math.floor(x), Math.floor(y)];
-    const inside = column >= 0 && row >= 0 && column < frame.columns && row < frame.rows;
-    const slide = this.slide();
-    const value = inside ? frame.values[row * frame.columns + column] * slide.slope + slide.intercept : null;
-    this.pointed = inside ? `${Math.round(value * 100) / 100} ${slide.unit}`.trim() : "";
-    showHow(this.corners, this.window(), this.state.view, this.pointed);
+    if (column < 0 || row < 0 || column >= frame.columns || row >= frame.rows) return "";
+    const value = frame.values[row * frame.columns + column] * slide.slope + slide.intercept;
+    return `${Math.round(value * 100) / 100} ${slide.unit}`.trim();
   }
 
   choose(tool) {
