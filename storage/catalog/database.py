@@ -11,9 +11,11 @@ the log has everything in it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import logging
 import os
+import shutil
 import sys
 import threading
 from collections import OrderedDict
@@ -35,6 +37,9 @@ _FILE = "catalog.duckdb"
 _LOCK = "lock"
 _DAMAGED = "damaged"
 _LARGEST_WAL = "128MB"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_LITTLE_ROOM = 1 << 20
+"""Bytes free on a disk which was full a moment ago."""
 _WORTH_A_CHECKPOINT = 1 << 20
 """Bytes of the write-ahead log."""
 
@@ -65,6 +70,14 @@ class CatalogBroken(CatalogError):
         self.folder = folder
 
 
+class CatalogFull(CatalogError):
+    """There is no room for the catalog's files; what was to be written is tried again."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"no room is left on the disk of the node folder {folder.parent}: free some", 60)
+        self.folder = folder
+
+
 class Database:
     """The open file."""
 
@@ -80,6 +93,8 @@ class Database:
         self._slow = ThreadPoolExecutor(1, "catalog-slow")
         self._aside = ThreadPoolExecutor(1, "catalog-aside", initializer=_yield_to_others)
         self._closed = False
+        self._failed = False
+        """Whether DuckDB gave up the open file, for want of room; it is opened again before the next write."""
 
     async def open(self) -> None:
         """Open the file, or begin anew. Raises CatalogInUse."""
@@ -104,7 +119,7 @@ class Database:
 
     async def write(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
         """The result of `work`, called in the writing thread."""
-        return await self._run(self._writer, work)
+        return await self._run(self._writer, work, mending=True)
 
     async def read(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
         """The result of `work`, called in a reading thread."""
@@ -133,16 +148,31 @@ class Database:
 
         await self.write(fold)
 
-    async def _run(self, lane: ThreadPoolExecutor, work: Callable[[DuckDBPyConnection], Result]) -> Result:
+    async def _run(
+        self, lane: ThreadPoolExecutor, work: Callable[[DuckDBPyConnection], Result], *, mending: bool = False
+    ) -> Result:
         if self._closed:
             raise CatalogClosed("the catalog of this node is closed")
-        return await asyncio.get_running_loop().run_in_executor(lane, self._guarded, work)
+        return await asyncio.get_running_loop().run_in_executor(lane, self._guarded, work, mending)
 
-    def _guarded(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
+    def _guarded(self, work: Callable[[DuckDBPyConnection], Result], mending: bool) -> Result:
+        """The result of `work`; with `mending` a file that DuckDB gave up for want of room is opened anew."""
         import duckdb
 
         try:
+            if mending and self._failed:
+                self._reopen()
+                self._failed = False
             return work(self._cursor())
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise CatalogFull(self._folder) from error
+            raise
+        except duckdb.TransactionException as error:
+            # A commit that found no room for the write-ahead log is undone, and the file goes on.
+            if self._has_little_room():
+                raise CatalogFull(self._folder) from error
+            raise
         except (
             duckdb.IOException,
             duckdb.InternalException,
@@ -150,8 +180,14 @@ class Database:
             duckdb.SerializationException,
         ) as error:
             # The disk is full or the file is damaged; the latter shows at any time. The next start begins anew.
+            if self._failed or self._has_little_room():
+                self._failed = True
+                raise CatalogFull(self._folder) from error
             (self._folder / _DAMAGED).touch()
             raise CatalogBroken(self._folder) from error
+
+    def _has_little_room(self) -> bool:
+        return shutil.disk_usage(self._folder).free < _LITTLE_ROOM
 
     def _cursor(self) -> DuckDBPyConnection:
         cursor: DuckDBPyConnection | None = getattr(self._local, "cursor", None)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from storage.catalog.database import Database
+from storage.catalog.database import CatalogFull, Database
 from storage.catalog.pending import Pending
 from storage.catalog.settings import CatalogSettings
 from storage.catalog.writer import Writer
@@ -83,9 +83,14 @@ class Flusher:
             self.schedule()
             self._rest()
             return
-        if not self.problem:
-            _LOG.error("pending rows cannot be written; they are tried again", exc_info=error)
-        self.problem = f"the catalog of this node cannot be written ({type(error).__name__})"
+        if isinstance(error, CatalogFull):
+            if not self.problem:
+                _LOG.error("pending rows cannot be written, they are tried again: %s", error)
+            self.problem = str(error)
+        else:
+            if not self.problem:
+                _LOG.error("pending rows cannot be written; they are tried again", exc_info=error)
+            self.problem = f"the catalog of this node cannot be written ({type(error).__name__})"
         self._later(_RETRY_SECONDS)
 
     def _later(self, seconds: float) -> None:
