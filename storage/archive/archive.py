@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ from storage.archive.follower import Follower
 from storage.archive.intake import Intake
 from storage.archive.opening import load_checkpoint
 from storage.archive.origin import LogOrigin
+from storage.archive.overtaken import unless_overtaken
 from storage.archive.read import Reader
 from storage.archive.remove import Remover
 from storage.archive.settings import ArchiveSettings
@@ -238,16 +239,19 @@ class LakeArchive:
         return await self._reader.frame_count(instance)
 
     def frames(self, instance: Instance, numbers: Sequence[int]) -> AsyncIterator[bytes]:
-        return self._reader.frames(instance, numbers)
+        return self._unless_overtaken(self._reader.frames(instance, numbers), instance)
 
     def read(self, instance: Instance, span: ByteRange | None = None) -> AsyncIterator[bytes]:
-        return self._reader.read(instance, span)
+        return self._unless_overtaken(self._reader.read(instance, span), instance)
+
+    def _unless_overtaken(self, chunks: AsyncGenerator[bytes, None], instance: Instance) -> AsyncIterator[bytes]:
+        return unless_overtaken(chunks, instance, self.catalog, self.catch_up)
 
     async def find_bulk(self, instance: Instance, path: Sequence[str]) -> ByteRange | None:
         return await self._reader.find_bulk(instance, path)
 
     def bulk(self, instance: Instance, path: Sequence[str], span: ByteRange | None = None) -> AsyncIterator[bytes]:
-        return self._reader.bulk(instance, path, span)
+        return self._unless_overtaken(self._reader.bulk(instance, path, span), instance)
 
     async def bulk_paths(self, instance: Instance) -> Sequence[tuple[tuple[str, ...], str, int]]:
         return await self._reader.bulk_paths(instance)

@@ -6,7 +6,7 @@ in an inflated copy that the node keeps.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from dicomweb.encoding.beginning import DEFLATED
 from dicomweb.encoding.bulk_index import BulkIndex, StoredBulk
@@ -43,7 +43,7 @@ class Reader:
         index = await self._index(instance)
         return index.count if index else 0
 
-    async def frames(self, instance: Instance, numbers: Sequence[int]) -> AsyncIterator[bytes]:
+    async def frames(self, instance: Instance, numbers: Sequence[int]) -> AsyncGenerator[bytes, None]:
         """See `Archive.frames`."""
         index = await self._index(instance)
         if index is None:
@@ -58,7 +58,7 @@ class Reader:
         except StoreError as error:
             raise Unavailable("the object store cannot be reached") from error
 
-    async def read(self, instance: Instance, span: ByteRange | None) -> AsyncIterator[bytes]:
+    async def read(self, instance: Instance, span: ByteRange | None) -> AsyncGenerator[bytes, None]:
         """See `Archive.read`."""
         key, size = _object_key(instance), span.length if span else instance.size
         given = 0
@@ -78,7 +78,9 @@ class Reader:
         value = (await self._bulk_value(instance, path)).value
         return value if isinstance(value, ByteRange) else None
 
-    async def bulk(self, instance: Instance, path: Sequence[str], span: ByteRange | None) -> AsyncIterator[bytes]:
+    async def bulk(
+        self, instance: Instance, path: Sequence[str], span: ByteRange | None
+    ) -> AsyncGenerator[bytes, None]:
         """See `Archive.bulk`."""
         stored = await self._bulk_value(instance, path)
         try:
