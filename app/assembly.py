@@ -211,6 +211,7 @@ def archive_settings(settings: Settings) -> ArchiveSettings:
             header_bytes=cache.header_bytes,
             slow_rows=limits.search_headers,
             slow_seconds=limits.search_seconds,
+            past_rows=limits.past_versions,
             extra_columns=extra_columns(settings),
         ),
         conversion_bytes=settings.pixels.intake_bytes,

@@ -103,6 +103,7 @@ class LimitSettings:
         50_000, "headers read by one search for attributes without a column", unit="headers"
     )
     search_seconds: float = setting(10.0, "time of one search for attributes without a column", unit="seconds")
+    past_versions: int = setting(200_000, "versions one search as of a revision looks at", unit="versions")
     frame_list: int = setting(10_000, "frame numbers in one request", unit="frames")
     parallel_requests: int = setting(256, "requests at work at one time; more are told 503", unit="requests")
     request_head_bytes: int = setting(64 << 10, "longest request line, and longest header field", unit="bytes")
