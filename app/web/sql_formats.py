@@ -94,7 +94,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         # nested values come as JSON already, but for what JSON has no word for
         odd = "NaN" in value or "Infinity" in value
-        return json.loads(value, parse_constant=lambda _: None) if odd else orjson.Fragment(value)
+        return json.loads(value, parse_constant=lambda _: None) if odd else orjson.Fragment(value.encode())
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
