@@ -36,7 +36,8 @@ from dicomweb.wire.exchange import Answer, HeaderFields, WebError
 _LOG = logging.getLogger(__name__)
 _METHODS = frozenset(["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"])
 _ALWAYS: HeaderFields = (("Server", "dicomlake"), ("X-Content-Type-Options", "nosniff"))
-_ERROR_TYPE = ("Content-Type", "application/json")
+_ERROR: HeaderFields = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+"""Browsers keep a 410 for ever if it does not say otherwise, and what is gone may be brought back."""
 _RETRY: HeaderFields = (("Retry-After", "1"),)
 _UNKNOWN_NAME = (
     "this server does not go by the name in the Host header, or by the one a proxy forwarded; "
@@ -226,7 +227,7 @@ class Front:
         elif told.status == 503:
             _LOG.warning("request %s (%s): %s", call.id, call.operation, told.message)
         body = error_body(told.status, told.message, call.method, call.path, {"RequestId": call.id})
-        return Answer(told.status, (*told.headers, _ERROR_TYPE), body)
+        return Answer(told.status, (*told.headers, *_ERROR), body)
 
     def _note(self, call: Call, status: int, seconds: float) -> None:
         method = call.method if call.method in _METHODS else "OTHER"

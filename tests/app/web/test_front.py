@@ -91,6 +91,7 @@ async def test_errors_have_one_shape(error: Exception, status: int) -> None:
         assert "secret" not in json.dumps(told)
         assert "Doe" not in json.dumps(told)
         assert answer.headers.get("Retry-After") == ("7" if status == 503 else None)
+        assert answer.headers["Cache-Control"] == "no-store"
 
 
 async def test_a_wrong_path_is_404_and_a_wrong_method_405_naming_the_right_ones() -> None:
