@@ -2,7 +2,7 @@
 
     GET /sql     the page
     POST /sql    a statement: as a form (`sql`, `format`), as JSON (`{"sql": ...}`), or as it is
-                 (`application/sql`); the answer as JSON, CSV or the page, by `format` or Accept
+                 (`application/sql`); the answer as JSON, CSV, Parquet or the page, by `format` or Accept
 
 Who may: users and tokens named in `auth.admins`. Where nobody has to log in, the setting `sql` opens it to this
 machine. A page of another site may not, whatever else it may do here. The statement and what it finds are written
@@ -11,7 +11,8 @@ to no log.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 from urllib.parse import parse_qs
 
@@ -19,14 +20,15 @@ import orjson
 
 from app.web.exchange import Call
 from app.web.page import wants_page
-from app.web.sql_formats import Found, as_csv, as_json
+from app.web.sql_formats import Found, as_csv, as_json, as_parquet
 from app.web.sql_page import PAGE_ROWS, Described, page
 from dicomweb.wire.exchange import Answer, HeaderFields, WebError
 
 _MOST_BYTES = 256 << 10
 """Bytes of a request body."""
 _ALLOW: HeaderFields = (("Allow", "GET, HEAD, POST"),)
-_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8; header=present"}
+_PARQUET = "application/vnd.apache.parquet"
+_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8; header=present", "parquet": _PARQUET}
 
 
 class Questions(Protocol):
@@ -58,16 +60,20 @@ class SqlDoor:
             return page(call.approach.base, self._views)
         if call.method != "POST":
             raise WebError(405, f"/sql knows GET, HEAD and POST, not {call.method}", _ALLOW)
-        sql, wanted = await _read(call)
+        sql, wanted, named = await _read(call)
         if wanted == "html":
             return await self._page(call, sql)
         found = await self._questions.ask(sql)
-        pieces = as_csv(found) if wanted == "csv" else as_json(found)
+        if wanted == "parquet":
+            pieces: Iterable[bytes] = [await asyncio.to_thread(as_parquet, found)]
+        else:
+            pieces = as_csv(found) if wanted == "csv" else as_json(found)
         fields = (
             ("Content-Type", _TYPES[wanted]),
             ("Cache-Control", "no-store"),
             ("X-Dicomlake-Revision", str(found.revision)),
             *((("X-Dicomlake-Truncated", "true"),) if found.truncated else ()),
+            *((("Content-Disposition", f'attachment; filename="answer.{wanted}"'),) if named else ()),
         )
         return Answer(200, fields, list(pieces))
 
@@ -94,8 +100,8 @@ class SqlDoor:
             raise WebError(403, "pages of other origins may not ask in SQL")
 
 
-async def _read(call: Call) -> tuple[str, str]:
-    """The statement and the format it is to be answered in. Raises WebError."""
+async def _read(call: Call) -> tuple[str, str, bool]:
+    """The statement, the format to answer in, and whether a form of the page names it. Raises WebError."""
     body = bytearray()
     async for chunk in call.body():
         body += chunk
@@ -121,12 +127,13 @@ async def _read(call: Call) -> tuple[str, str]:
     sql, wanted = given.get("sql"), given.get("format") or _accepted(call.headers.get("accept", ""))
     if not isinstance(sql, str) or not sql.strip():
         raise WebError(400, "there is no statement: expected one in `sql`, or as the body (application/sql)")
-    if wanted not in ("html", "csv", "json"):
-        raise WebError(400, "format: expected json, csv or html")
-    return sql, str(wanted)
+    if wanted not in ("html", *_TYPES):
+        raise WebError(400, "format: expected json, csv, parquet or html")
+    return sql, str(wanted), kind == "application/x-www-form-urlencoded"
 
 
 def _accepted(accept: str) -> str:
     if wants_page(accept):
         return "html"
-    return "csv" if "text/csv" in accept.lower() else "json"
+    named = (wanted for wanted, kind in (("csv", "text/csv"), ("parquet", _PARQUET)) if kind in accept.lower())
+    return next(named, "json")

@@ -26,6 +26,10 @@ _STYLE = """
   table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; }
   th, td { text-align: left; padding: .15rem .7rem; border-bottom: 1px solid #8886; white-space: nowrap; }
   .wrong { border-left: .3rem solid #c33; padding-left: .8rem; white-space: pre-wrap; }
+  td { max-width: 40rem; overflow: hidden; text-overflow: ellipsis; }
+  tbody tr:hover { background: #8881; }
+  pre { font: 13px/1.4 ui-monospace, monospace; margin: .4rem 1rem; }
+  details { margin: .2rem 0; }
   summary { cursor: pointer; }
 """
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -38,6 +42,28 @@ _FIELDS: HeaderFields = (
         "frame-ancestors 'none'",
     ),
     ("X-Frame-Options", "DENY"),
+)
+EXAMPLES = (
+    (
+        "Studies a month, and their size",
+        """SELECT left(study_date, 6) AS month, count(*) AS studies, round(sum(bytes) / 1e9, 1) AS gb
+FROM studies GROUP BY month ORDER BY month DESC""",
+    ),
+    (
+        "The largest series",
+        """SELECT modality, series_description, instances, round(bytes / 1e6) AS mb, study
+FROM series ORDER BY bytes DESC LIMIT 20""",
+    ),
+    (
+        "Scanners, by what they send",
+        """SELECT manufacturer, manufacturer_model_name AS model, station_name AS station, count(*) AS series
+FROM series GROUP BY ALL ORDER BY series DESC""",
+    ),
+    (
+        "What was stored and removed, day by day",
+        """SELECT date_trunc('day', time) AS day, kind, count(*) AS events
+FROM events GROUP BY ALL ORDER BY day DESC, kind""",
+    ),
 )
 _FIRST = """SELECT modality, count(*) AS series, sum(instances) AS instances
 FROM series GROUP BY modality ORDER BY 2 DESC"""
@@ -81,15 +107,25 @@ def page(
 <p><textarea id="sql" name="sql" rows="8" spellcheck="false" autofocus>
 {escape(sql or _FIRST)}</textarea></p>
 <p><button name="format" value="html">Ask</button> <button name="format" value="csv">CSV</button>
-<button name="format" value="json">JSON</button></p>
+<button name="format" value="json">JSON</button> <button name="format" value="parquet">Parquet</button></p>
 </form>
 {shown}
+<h2>Examples</h2>
+{"".join(_example(action, told, one) for told, one in EXAMPLES)}
 <h2>What there is to ask about</h2>
 {"".join(map(_described, views))}
 </body>
 </html>
 """
     return Answer(status, _FIELDS, text.encode("utf-8", "replace"), compressible=True)
+
+
+def _example(action: str, told: str, sql: str) -> str:
+    """A form of its own, so that asking it needs no script."""
+    return f"""<form method="post" action="{action}"><details><summary>{escape(told)}</summary>
+<pre>{escape(sql)}</pre><input type="hidden" name="sql" value="{escape(sql)}">
+<button name="format" value="html">Ask this</button></details></form>
+"""
 
 
 def _wrong(told: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 from aiohttp import ClientSession
 
@@ -19,6 +20,7 @@ from app.assembly import FRONT, build_application
 from app.values import ConfigError
 from app.web.server import listening
 from app.web.sql_formats import as_csv, as_json
+from app.web.sql_page import EXAMPLES
 from storage.catalog.sql import SqlAnswer
 from tests.app.archives import related
 from tests.app.serving import settings_of
@@ -204,3 +206,28 @@ def test_nested_values_are_members_of_the_json_answer() -> None:
     rows = orjson.loads(b"".join(as_json(answer)))["rows"]
 
     assert rows == [[{"a": [1, None, None], "b": "NaN"}, "[1]"], [[2], None]]
+
+
+async def test_an_answer_is_to_be_had_as_a_parquet_file(tmp_path: Path) -> None:
+    async with house(tmp_path, {"sql": True}) as (url, client):
+        await store(url, client)
+        sql = "SELECT patient_name, instances, instances, [1, 2] AS list, NULL AS nothing, now() AS t FROM studies"
+        async with client.post(url + "/sql", data={"sql": sql, "format": "parquet"}) as answer:
+            assert answer.status == 200
+            assert answer.headers["Content-Disposition"] == 'attachment; filename="answer.parquet"'
+            table = pq.read_table(io.BytesIO(await answer.read()))
+        assert table.column_names == ["patient_name", "instances", "instances_3", "list", "nothing", "t"]
+        assert list(table.to_pylist()[0].values())[:5] == [NAME, 1, 1, "[1,2]", None]
+        accepted = {"Accept": "application/vnd.apache.parquet", **PLAIN}
+        async with client.post(url + "/sql", data="SELECT 1 AS one WHERE false", headers=accepted) as answer:
+            assert pq.read_table(io.BytesIO(await answer.read())).num_rows == 0
+
+
+@pytest.mark.parametrize("told", [told for told, _ in EXAMPLES])
+async def test_the_examples_of_the_page_are_answered(tmp_path: Path, told: str) -> None:
+    async with house(tmp_path, {"sql": True}) as (url, client):
+        await store(url, client)
+        async with client.get(url + "/sql") as answer:
+            assert told in await answer.text()
+        async with client.post(url + "/sql", json={"sql": dict(EXAMPLES)[told]}) as answer:
+            assert orjson.loads(await answer.read())["rows"]
