@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -44,6 +44,7 @@ from app.web.doors import Ending, SystemDoor
 from app.web.front import Front
 from app.web.hosts import is_loopback
 from app.web.mount import access_log, make_doors, make_front, make_proxies, make_sql_door, mounted
+from app.web.starting import STARTING, Starting
 from app.workers_seat import Worker
 from dicomweb.encoding.head import HeadLimits
 from dicomweb.model.tags import tag_of
@@ -103,12 +104,18 @@ class OpenArchive:
 
 @contextlib.asynccontextmanager
 async def open_archive(
-    settings: Settings, *, beside: str = "", begin: bool = False, worker: Worker | None = None
+    settings: Settings,
+    *,
+    beside: str = "",
+    begin: bool = False,
+    worker: Worker | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> AsyncIterator[OpenArchive]:
     """The archive of the settings; a new one where there is none, but only if it may `begin` one.
 
     A command that may run while a server does names a folder `beside` it within the node folder, for a node of its
-    own. Raises ConfigError (NoArchive), NodeDirTaken, NodeDirUnusable, and what the store raises.
+    own. `told` is told how far a long start is. Raises ConfigError (NoArchive), NodeDirTaken, NodeDirUnusable, and
+    what the store raises.
     """
     address = store_address(settings)
     there = await has_archive(address, open_store)
@@ -129,6 +136,7 @@ async def open_archive(
                 checkpoint=Checkpoint(store, located(address, bare), index_file=folder / "studies.npz"),
                 transcoder=transcoder,
                 siblings=worker,
+                told=told,
             )
             async with archive:
                 yield OpenArchive(archive, store.counts, new=not there)
@@ -332,10 +340,11 @@ def build_application(settings: Settings, worker: Worker | None = None) -> web.A
     check_access(settings)
     proxies = make_proxies(settings)
     telemetry = Telemetry(worker.labels if worker else ())
+    starting = Starting()
 
     async def archive_context(application: web.Application) -> AsyncIterator[None]:
         async with (
-            open_archive(settings, begin=True, worker=worker) as opened,
+            open_archive(settings, begin=True, worker=worker, told=starting.say) as opened,
             keep_up(opened.archive, settings, worker) as upkeep,
             derived_cache(settings) as derived,
             UsageSamples(opened.archive.catalog.usage) as usage,
@@ -378,5 +387,6 @@ def build_application(settings: Settings, worker: Worker | None = None) -> web.A
             yield
 
     application = mounted(lambda: application[FRONT])
+    application[STARTING] = starting
     application.cleanup_ctx.extend([archive_context, front_context])
     return application

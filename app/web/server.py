@@ -20,6 +20,7 @@ from app.config import Settings
 from app.listeners import BACKLOG, CannotListen, base_url, cannot_listen
 from app.web.front import Front
 from app.web.stalls import Stalls
+from app.web.starting import STARTING, answering
 from app.web.tls import BadTls, tls_context
 
 _LOG = logging.getLogger(__name__)
@@ -84,7 +85,11 @@ async def listening(
     # before the application starts, which may begin an archive
     if source is None:
         await _check_port(settings)
-    await runner.setup()
+    async with contextlib.AsyncExitStack() as meanwhile:
+        if source is None and settings.http_port and (starting := application.get(STARTING)) is not None:
+            answers = answering(starting, settings.host, settings.http_port, tls)
+            await meanwhile.enter_async_context(answers)
+        await runner.setup()
     try:
         site: web.TCPSite | _HandedSite
         if source is None:

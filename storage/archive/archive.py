@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -79,10 +79,11 @@ class LakeArchive:
         checkpoint: Checkpoint | None = None,
         transcoder: IntakeTranscoder | None = None,
         siblings: Siblings | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> None:
         """`node` names this process in the log; `node_dir` is its own folder; an archive without `checkpoint`
         reads the log alone; without `transcoder` instances are stored as they come; `siblings` are the other
-        nodes of this machine, if they serve together."""
+        nodes of this machine, if they serve together; `told` is told how far a long start is."""
         self.store = store
         self.checkpoint = checkpoint
         self.node = node
@@ -90,6 +91,7 @@ class LakeArchive:
         self.settings = settings or ArchiveSettings()
         self._transcoder = transcoder
         self._siblings = siblings or Alone()
+        self._told = told or (lambda _: None)
         self._closing = AsyncExitStack()
         self._follow_error = ""
         self._told_outgrown = False
@@ -116,7 +118,9 @@ class LakeArchive:
         )
         with contextlib.suppress(LogError):
             # A damaged entry is met again by the follower, which knows what to do about it.
-            await load_checkpoint(self.journal, self.catalog, self.checkpoint, short_log=settings.short_log)
+            await load_checkpoint(
+                self.journal, self.catalog, self.checkpoint, short_log=settings.short_log, told=self._told
+            )
         await set_aside_torn_tail(self.journal, self.catalog.applied)
         self.follower = Follower(self.journal, self.catalog, self._siblings)
         self.committer = Committer(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 
 from storage.catalog.catalog import Catalog
@@ -23,17 +24,20 @@ _LOG = logging.getLogger(__name__)
 class LoadProgress:
     """Says now and then how far a start on an empty disk has come."""
 
-    def __init__(self, rows: int, *, every_seconds: float = 5.0) -> None:
-        """`rows` of the checkpoint table: versions of instances, and the few removals."""
+    def __init__(self, rows: int, told: Callable[[str], None], *, every_seconds: float = 5.0) -> None:
+        """`rows` of the checkpoint table: versions of instances, and the few removals. `told` hears of each."""
         self._rows = rows
+        self._told = told
         self._every = every_seconds
         self._next = time.monotonic() + every_seconds
 
     def __call__(self, taken: int) -> None:
         """So many rows have been taken."""
+        state = f"catching up: {_grouped(taken)} of {_grouped(self._rows)} instances"
+        self._told(state)
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + self._every
-            _LOG.info("catching up: %s of %s instances", _grouped(taken), _grouped(self._rows))
+            _LOG.info("%s", state)
 
 
 def _grouped(number: int) -> str:
@@ -41,9 +45,15 @@ def _grouped(number: int) -> str:
 
 
 async def load_checkpoint(
-    journal: Journal, catalog: Catalog, checkpoint: Checkpoint | None, *, short_log: int
+    journal: Journal,
+    catalog: Catalog,
+    checkpoint: Checkpoint | None,
+    *,
+    short_log: int,
+    told: Callable[[str], None],
 ) -> None:
-    """Fill an empty catalog from the table, if there is one and the log has more than `short_log` entries.
+    """Fill an empty catalog from the table, if there is one and the log has more than `short_log` entries;
+    `told` hears how far it is.
 
     A table that cannot be read costs nothing but time: the log has everything. Raises the store's errors.
     """
@@ -53,7 +63,7 @@ async def load_checkpoint(
         snapshot = await checkpoint.snapshot(fresh=True)
         if snapshot is None or snapshot.epoch != journal.epoch or snapshot.last <= short_log:
             return
-        progress = LoadProgress(sum(file.rows for file in snapshot.files))
+        progress = LoadProgress(sum(file.rows for file in snapshot.files), told)
         async with aclosing(checkpoint.read_rows(snapshot, wanted_columns(WITHOUT_HEADERS))) as rows:
             await catalog.load(rows, snapshot.last, progress)
     except (LogError, StoreError, CatalogError, OSError) as error:
