@@ -57,6 +57,16 @@ class Told:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a request goes."""
+
+    url: str
+    session: Session
+    timeout: float
+    """Seconds."""
+
+
 class Client:
     """One client: instances of its own, and some that all share."""
 
@@ -84,6 +94,7 @@ class Client:
         self.contents = number * 1_000_000
         self.larges = 0
         self.session = Session()
+        self.rival = Session()
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._run, name=self.name)
 
@@ -107,18 +118,17 @@ class Client:
             self.ledger.fault(f"{self.name} broke: {error!r}")
             raise
 
-    def ask(self, method: str, path: str, *, headers: dict[str, str], data: bytes = b"") -> Response | None:
-        """The answer of some node; None if it never came or tells that the node cannot work for now."""
-        # one that stands still is asked seldom: all clients would soon wait for it
-        serving = [(url, 0.05 if node.paused else 1.0) for node in self.nodes if (url := node.url)]
-        if not serving:
+    def ask(
+        self, method: str, path: str, *, headers: dict[str, str], data: bytes = b"", one: Way | None = None
+    ) -> Response | None:
+        """The answer of some node, or of `one`; None if it never came or says that the node cannot work now."""
+        one = one or self.way()
+        if one is None:
             self.stop.wait(0.05)
             return None
-        ((url, _),) = self.chance.choices(serving, [weight for _, weight in serving])
-        timeout = HASTE if self.chance.random() < 0.05 else SECONDS
         try:
-            answer = self.session.request(
-                method, url + "/dicom-web" + path, headers=headers, data=data, timeout=timeout
+            answer = one.session.request(
+                method, one.url + "/dicom-web" + path, headers=headers, data=data, timeout=one.timeout
             )
         except RequestException:
             self.ledger.count("no answer")
@@ -130,15 +140,25 @@ class Client:
             return None
         return answer
 
+    def way(self, *, but: str = "", session: Session | None = None) -> Way | None:
+        """The way to some node that serves, `but` to one; None if there is none."""
+        # one that stands still is asked seldom: all clients would soon wait for it
+        serving = [(url, 0.05 if node.paused else 1.0) for node in self.nodes if (url := node.url) and url != but]
+        if not serving:
+            return None
+        ((url, _),) = self.chance.choices(serving, [weight for _, weight in serving])
+        timeout = HASTE if self.chance.random() < 0.05 else SECONDS
+        return Way(url, session or self.session, timeout)
+
     def now(self) -> Asked:
         """To be taken just before a request is made."""
         return Asked(self.ledger.highest, time.monotonic())
 
     # storing
 
-    def send(self, files: Sequence[bytes]) -> Told | None:
+    def send(self, files: Sequence[bytes], one: Way | None = None) -> Told | None:
         """Store files; None if nobody knows what became of them."""
-        answer = self.ask("POST", "/studies", headers=RELATED, data=related(*files))
+        answer = self.ask("POST", "/studies", headers=RELATED, data=related(*files), one=one)
         if answer is None:
             return None
         if answer.status_code not in (200, 202, 409):
@@ -350,17 +370,16 @@ class Client:
 
     def contend(self) -> None:
         key = self.chance.choice(self.shared)
-        action = self.chance.choice(("store", "store", "store", "remove", "restore", "read"))
+        action = self.chance.choice(("store", "store", "duel", "duel", "remove", "restore", "read"))
         if action == "store":
-            self.contend_storing()
+            some = self.chance.sample(self.shared, self.chance.choice((1, 1, 1, 2, 3)))
+            self.contend_storing([(key, self.chance.randrange(4)) for key in some])
+        elif action == "duel":
+            self.duel(key)
         elif action == "remove":
-            scope = self.chance.choice((key.scope, key.scope, Scope(key.study, key.series), Scope(key.study)))
-            asked = self.now()
-            answer = self.ask("DELETE", scope_path(scope), headers={})
-            if answer is not None and answer.status_code == 204:
-                revision = int(answer.headers[_REVISION])
-                self.removals.append((revision, scope))
-                self.ledger.acknowledge(Ack(revision, "removed", scope, asked.floor, asked.begun))
+            self.contend_removing(
+                self.chance.choice((key.scope, key.scope, Scope(key.study, key.series), Scope(key.study)))
+            )
         elif action == "read":
             self.check(key, None)
         elif self.removals:
@@ -370,16 +389,47 @@ class Client:
             if answer is not None and answer.status_code == 200:
                 self.restored(asked, answer, scope, revision)
 
-    def contend_storing(self) -> None:
-        """Some of the shared instances, in one of four contents each, in one request."""
-        some = self.chance.sample(self.shared, self.chance.choice((1, 1, 1, 2, 3)))
-        files = [self.files.make(key, self.chance.randrange(4)) for key in some]
-        digests = [self.ledger.note(key, data) for key, data in zip(some, files, strict=True)]
+    def contend_removing(self, scope: Scope, one: Way | None = None) -> None:
         asked = self.now()
-        told = self.send(files)
-        for key, digest in zip(some, digests, strict=True):
+        answer = self.ask("DELETE", scope_path(scope), headers={}, one=one)
+        if answer is not None and answer.status_code == 204:
+            revision = int(answer.headers[_REVISION])
+            self.removals.append((revision, scope))
+            self.ledger.acknowledge(Ack(revision, "removed", scope, asked.floor, asked.begun))
+
+    def contend_storing(self, some: Sequence[tuple[InstanceKey, int]], one: Way | None = None) -> None:
+        """Shared instances, in one of four contents each, in one request."""
+        files = [self.files.make(key, content) for key, content in some]
+        digests = [self.ledger.note(key, data) for (key, _), data in zip(some, files, strict=True)]
+        asked = self.now()
+        told = self.send(files, one)
+        for (key, _), digest in zip(some, digests, strict=True):
             if told is not None and key.instance in told.stored:
                 self.stored(asked, told.revision, key, digest)
+
+    def duel(self, key: InstanceKey) -> None:
+        """At two nodes at the very same time: the same instance, or other bytes for it, or its removal."""
+        one = self.way()
+        two = self.way(but=one.url, session=self.rival) if one else None
+        if two is None:
+            return
+        content = self.chance.randrange(4)
+        second = self.chance.choice(("same", "other", "removal"))
+        ready = threading.Barrier(2)
+
+        def attack() -> None:
+            ready.wait()
+            if second == "removal":
+                self.contend_removing(key.scope, two)
+            else:
+                self.contend_storing([(key, content if second == "same" else (content + 1) % 4)], two)
+
+        rival = threading.Thread(target=attack)
+        rival.start()
+        ready.wait()
+        self.contend_storing([(key, content)], one)
+        rival.join()
+        self.ledger.count("duels")
 
 
 def shared_keys(seed: int) -> list[InstanceKey]:

@@ -29,7 +29,7 @@ _FINE = frozenset((200, 204, 206, 304))
 _JSON = {"Accept": "application/dicom+json"}
 _SERIES = 12
 """Instances of one series."""
-_KEPT = 40
+_KEPT = 10
 """Series that a client has in the archive at a time."""
 
 
@@ -87,7 +87,7 @@ class LoadClient:
     ) -> Mapping[str, str]:
         """The header fields of the answer, none if it is a refusal; one that is not in `may` is a fault."""
         url = self.chance.choice(self.nodes).url + ("" if path == "/metrics" else "/dicom-web")
-        answer = self.session.request(method, url + path, headers=headers, data=data, timeout=60)
+        answer = self.session.request(method, url + path, headers=headers, data=data, timeout=150)
         if answer.status_code not in may:
             self.load.faults.append(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
         return answer.headers if answer.status_code < 400 else {}
