@@ -59,7 +59,7 @@ class Effort:
     """How much is asked for."""
 
     requests: int = 200
-    rounds: int = 8
+    rounds: int = 12
     store_requests: int = 12
     settled_seconds: float = 3.5
     empty_start: bool = True
