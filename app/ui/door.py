@@ -53,7 +53,7 @@ class UiDoor:
         held = call.headers.get("if-none-match", "")
         if not below:
             # links of the page are relative to the folder it lies in
-            return Answer(308, (("Location", call.approach.base + "/ui/"),))
+            return Answer(302, (("Location", call.approach.base + "/ui/"), ("Cache-Control", "no-store")))
         if below.startswith("/a/"):
             version, _, name = below[len("/a/") :].partition("/")
             return self._assets.answer(name, version, call.headers.get("accept-encoding", ""), held)

@@ -55,6 +55,17 @@ export function back(signal) {
   });
 }
 
+// Look whether the server is there, where something else failed than a question to it.
+export async function check() {
+  try {
+    const answer = await fetch(READY, { cache: "no-store" });
+    if (answer.ok) seen();
+    else lost();
+  } catch {
+    lost();
+  }
+}
+
 function tryNow() {
   clearTimeout(timer);
   retry(0);

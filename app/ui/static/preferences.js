@@ -21,6 +21,32 @@ export function prefer(name, value) {
   }
 }
 
+// Marks that last as long as the tab.
+export function store(name) {
+  try {
+    sessionStorage.setItem(PREFIX + name, "1");
+  } catch {
+    held.set(name, "1");
+  }
+}
+
+export function recall(name) {
+  try {
+    return Boolean(sessionStorage.getItem(PREFIX + name)) || held.has(name);
+  } catch {
+    return held.has(name);
+  }
+}
+
+export function forget(name) {
+  held.delete(name);
+  try {
+    sessionStorage.removeItem(PREFIX + name);
+  } catch {
+    // deleted above
+  }
+}
+
 export function theme() {
   return preference("theme") || "auto";
 }

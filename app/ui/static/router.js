@@ -4,8 +4,12 @@
 // new address of the same page, and `attached()`, called when the node is on the screen. What a page began ends with
 // `place.signal`.
 
-import { UI } from "./server.js";
+import { back, check } from "./connection.js";
+import { problemPage } from "./problem.js";
+import { forget, recall, store } from "./preferences.js";
+import { UI, Unreachable } from "./server.js";
 
+const TRIED = "reloaded";
 const routes = [];
 let current = null;
 let shown = () => {};
@@ -81,6 +85,27 @@ function find(path) {
   return null;
 }
 
+async function made(route, place) {
+  let module;
+  try {
+    module = await route.load();
+  } catch (error) {
+    await loadAnew(error, place.signal);
+  }
+  forget(TRIED);
+  return module.show(place);
+}
+
+// The files of a page cannot be had: the server is away, or another version of it has come with other files.
+async function loadAnew(error, signal) {
+  await check();
+  await back(signal);
+  if (recall(TRIED)) throw error;
+  store(TRIED);
+  location.reload();
+  await new Promise(() => {});
+}
+
 async function go({ again = false } = {}) {
   const path = location.pathname.slice(UI.pathname.length);
   const found = find(path) ?? find("missing");
@@ -92,21 +117,15 @@ async function go({ again = false } = {}) {
   current?.ending.abort();
   const mine = (current = { route: found.route, path, ending: new AbortController(), page: null });
   const place = { path, parameters, variables: found.variables, signal: mine.ending.signal, scroll: history.state?.scroll ?? 0 };
-  let module;
+  let page;
   try {
-    module = await found.route.load();
+    page = await made(found.route, place);
   } catch (error) {
-    // the files of this page are gone: another version of the server has come
-    if (!sessionStorage.getItem("dicomlake.reloaded")) {
-      sessionStorage.setItem("dicomlake.reloaded", "1");
-      location.reload();
-      return;
-    }
-    throw error;
+    if (mine.ending.signal.aborted || error.name === "AbortError") return;
+    page = problemPage(error);
+    // what could not be asked is asked again when the server is back
+    if (error instanceof Unreachable) back(mine.ending.signal).then(() => go({ again: true }), () => {});
   }
-  sessionStorage.removeItem("dicomlake.reloaded");
-  if (mine.ending.signal.aborted) return;
-  const page = await module.show(place);
   if (mine.ending.signal.aborted) return;
   mine.page = page;
   shown(page);

@@ -30,6 +30,8 @@ export function startShell({ upload }) {
       h("div", { class: "bar-end" }, preferencesMenu(), uploadButton)),
     main,
     noticeList());
+  // relative addresses move with that of the page
+  document.querySelector("link[rel=icon]").href = new URL("icon.svg", import.meta.url).href;
   addKeys([
     ["u", upload, "help.upload"],
     ["g", () => navigate(address()), "help.studies"],
