@@ -120,7 +120,7 @@ async def test_with_credentials_the_pages_work_and_tell_no_secret(tmp_path: Path
     asking = {"DICOMLAKE_AUTH_USERS": "alice:open sesame", "DICOMLAKE_AUTH_TOKENS": "robot:0123456789abcdef"}
     async with chromium() as browser, server(tmp_path / "store", extra=asking) as running:
         opened = Explorer(running, browser)
-        with_password = {"http_credentials": {"username": "alice", "password": "open sesame"}}
+        with_password: dict[str, Any] = {"http_credentials": {"username": "alice", "password": "open sesame"}}
         async with opened.page(**with_password) as page:
             await page.get_by_role("heading", name="Drop DICOM files here").wait_for()
             await page.keyboard.press("u")

@@ -12,7 +12,8 @@ import { Queue } from "./queue.js";
 import { studyLinks } from "./results.js";
 
 const SHOWN = 200;
-const ORDER = { failed: 0, sending: 1, held: 1, waiting: 2, stored: 3 };
+const DRAWN = 80; // milliseconds between two pictures of how far it is
+const ORDER = [["failed"], ["sending", "held"], ["waiting"], ["stored"]];
 
 let queue = null;
 let drawing = 0;
@@ -68,10 +69,10 @@ function setFolded(now) {
 }
 
 function draw() {
-  drawing ||= requestAnimationFrame(() => {
+  drawing ||= setTimeout(() => {
     drawing = 0;
     drawNow();
-  });
+  }, DRAWN);
 }
 
 function drawNow() {
@@ -95,7 +96,13 @@ function drawNow() {
 }
 
 function drawList(files) {
-  const shown = [...files].sort((a, b) => ORDER[a.state] - ORDER[b.state]).slice(0, SHOWN);
+  const shown = [];
+  for (const states of ORDER) {
+    for (const one of files) {
+      if (shown.length >= SHOWN) break;
+      if (states.includes(one.state)) shown.push(one);
+    }
+  }
   fill(list, shown.map(row), files.length > SHOWN && h("li", { class: "soft" }, t("upload.others", { count: files.length - SHOWN })));
 }
 
