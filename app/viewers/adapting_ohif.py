@@ -41,6 +41,12 @@ OHIF_ADAPTATION = Adaptation(
             b"browserImportFunction(window.PUBLIC_URL + 'dicom-microscopy-viewer/",
         ),
         Change("*.css", b"url(/", b"url("),
+        # one study whose series name no modality, and the list of all studies is an error
+        Change(
+            "app.bundle.*.js",
+            b"i < ModalitiesInStudy.Value.length",
+            b"i < (ModalitiesInStudy.Value || []).length",
+        ),
     ),
     extra=("package/LICENSE",),
 )

@@ -16,7 +16,7 @@ _FOREIGN = re.compile(rb'<link rel="stylesheet" href="https?://[^>]*>')
 _RELATIVE = re.compile(rb'(\s(?:href|src)=")\./')
 
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval' blob:; worker-src 'self' blob:; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )

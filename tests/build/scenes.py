@@ -77,7 +77,8 @@ def segments(slices: int = 40) -> bytes:
     numbers = [n for n in range(slices) if _sphere(n, slices, SIDE, _OFFSET).any()]
     data_set = make_data_set(
         study="scene ct", series="scene seg", instance="scene seg 1", SOPClassUID=SEGMENTATION, Modality="SEG",
-        SeriesNumber=10, SeriesDescription="Bright sphere", PatientName="Scene^Volume", PatientID="SCENE-1",
+        SeriesNumber=10, SeriesDescription="Bright sphere",
+        StudyDescription="Spheres in water", PatientName="Scene^Volume", PatientID="SCENE-1",
         ImageType=["DERIVED", "PRIMARY"], FrameOfReferenceUID=uid("scene ct frame of reference"),
         SegmentationType="BINARY", ContentLabel="SPHERE", ContentDescription="", ContentCreatorName="",
         **image_attributes(SIDE, SIDE, bits=1, frames=len(numbers)),
@@ -109,7 +110,8 @@ def structures(slices: int = 40) -> bytes:
     """A structure set with one contour round the dark sphere in each slice it lies in (PS3.3 A.19)."""
     data_set = make_data_set(
         study="scene ct", series="scene structures", instance="scene structures 1", SOPClassUID=STRUCTURES,
-        Modality="RTSTRUCT", SeriesNumber=11, SeriesDescription="Dark sphere", PatientName="Scene^Volume",
+        Modality="RTSTRUCT", SeriesNumber=11, SeriesDescription="Dark sphere",
+        StudyDescription="Spheres in water", PatientName="Scene^Volume",
         PatientID="SCENE-1", StructureSetLabel="SPHERES", StructureSetDate="20240229", StructureSetTime="131415",
     )  # fmt: skip
     frame_of_reference = uid("scene ct frame of reference")
