@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from storage.objects.contract import ObjectExists, ObjectStore, StoreDenied, StoreUnavailable
 from storage.objects.local import LocalStore
+from storage.objects.retry import retried
 
 RACERS = 8
 """Creators of one key at a time."""
@@ -17,6 +18,7 @@ ROUNDS = 3
 """Keys raced for."""
 FOLDER = "checks"
 """First name of the keys that are created and deleted again."""
+_ATTEMPTS = 5
 CONTESTED = 200
 """Keys that processes race for in a folder."""
 
@@ -41,16 +43,24 @@ async def require_creates(store: ObjectStore, where: str) -> None:
     """See that a key that is taken is not created again; three requests, nothing is left behind.
 
     What `check_conditional_writes` tries out in earnest, cheap enough for every start. `where` names the store.
+    Creates are sent once and no more, so one that goes unanswered is begun anew with another key: a store with a
+    fault in every tenth answer is no reason not to start.
     Raises StoreDenied if it is, and the store's errors.
     """
-    key = f"{FOLDER}/{uuid4().hex}"
-    try:
-        await store.put(key, [b"first"], create=True)
-        await store.put(key, [b"second"], create=True)
-    except ObjectExists:
+
+    async def refuses() -> bool:
+        key = f"{FOLDER}/{uuid4().hex}"
+        try:
+            await store.put(key, [b"first"], create=True)
+            await store.put(key, [b"second"], create=True)
+        except ObjectExists:
+            return True
+        finally:
+            await store.delete(key)
+        return False
+
+    if await retried(refuses, attempts=_ATTEMPTS):
         return
-    finally:
-        await store.delete(key)
     raise StoreDenied(
         where,
         "this store does not honour conditional writes (PUT with If-None-Match: *): it let an object that was "

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from storage.objects.checks import check_conditional_writes, check_shared_folder
+from storage.objects.checks import check_conditional_writes, check_shared_folder, require_creates
 from storage.objects.contract import StoreDenied, StoreUnavailable
 from storage.objects.local import LocalStore
 from storage.objects.memory import MemoryStore
 from storage.objects.s3 import S3Store
 from tests.build.s3 import s3_settings
 from tests.contracts.object_store import listed
-from tests.doubles import Fails, creates_in
+from tests.doubles import Around, DropsAnswers, Fails, creates_in
 
 
 class Careless(MemoryStore):
@@ -47,6 +47,23 @@ async def test_a_store_that_ignores_the_condition_fails() -> None:
 async def test_a_store_that_cannot_be_written_is_an_error(error: type[StoreDenied | StoreUnavailable]) -> None:
     with pytest.raises(error):
         await check_conditional_writes(Fails(MemoryStore(), error, when=creates_in("")))
+
+
+@pytest.mark.parametrize("weather", [Fails, DropsAnswers])
+async def test_creates_that_go_unanswered_are_no_reason_not_to_start(weather: type[Around]) -> None:
+    truth = MemoryStore()
+    store = weather(truth, when=creates_in(""), times=3)
+
+    await require_creates(store, "the store")
+
+    assert await listed(truth) == []
+
+
+async def test_a_store_that_never_answers_or_ignores_the_condition_is_refused_at_the_start() -> None:
+    with pytest.raises(StoreUnavailable):
+        await require_creates(Fails(MemoryStore(), StoreUnavailable, when=creates_in("")), "the store")
+    with pytest.raises(StoreDenied, match="conditional writes"):
+        await require_creates(Careless(), "the store")
 
 
 async def test_processes_racing_in_a_folder_get_each_key_once(tmp_path: Path) -> None:
