@@ -19,7 +19,6 @@ from tests.torture import hasty
 from tests.torture.clients import Client, shared_keys
 from tests.torture.ledger import Ledger
 from tests.torture.nodes import Killer, Node, Place, nodes_on
-from tests.torture.nursery import Nursery
 from tests.torture.verdict import Verdict, ask_nodes, complaints, look_behind
 from tests.torture.weather import Weather
 
@@ -92,18 +91,15 @@ def torture(
     campaign = Campaign(plan)
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    with (
-        Nursery() as nursery,
-        nodes_on(
-            place,
-            folder,
-            plan.nodes,
-            skew=plan.skew,
-            pace="hasty" if plan.hasty else "",
-            workers=plan.workers,
-            nursery=nursery,
-        ) as nodes,
-    ):
+    with nodes_on(
+        place,
+        folder,
+        plan.nodes,
+        skew=plan.skew,
+        pace="hasty" if plan.hasty else "",
+        workers=plan.workers,
+        forked=True,
+    ) as nodes:
         campaign.killer = Killer(nodes, random.Random(f"killer {plan.seed}"), plan.pauses, plan.longest_pause)
         if sky is not None:
             sky.share = plan.trouble

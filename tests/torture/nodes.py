@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,9 +143,7 @@ class Node:
         arguments = ["serve", "--store", self.place.address, *self.place.arguments, "--no-log-access"]
         arguments += ["--node-dir", str(self.node_dir), "--http-port", "0", "--dicom-port", "0"]
         arguments += ["--workers", str(self.workers)] if self.workers > 1 else []
-        # what is imported already can not be given another clock, nor begin workers as the command does
-        forked = self._nursery is not None and not self.clock_ahead and self.workers == 1
-        if self._nursery is not None and forked and self.starts % _WHOLE_STARTS != 1:
+        if self._nursery is not None and self.workers == 1 and self.starts % _WHOLE_STARTS != 1:
             self._out.unlink(missing_ok=True)
             return self._nursery.begin(
                 arguments, pace=self.pace, extra=self.place.extra, out=self._out, err=self.log
@@ -181,6 +179,14 @@ class Node:
                 threading.Event().wait(_LOOK_SECONDS)
         if (found := re.search(r"DICOMweb +(\S+)/dicom-web", told)) and not self._killed:
             self.url = found[1]
+
+    def revive(self) -> None:
+        """Start it again if it has ended by itself, which is a fault, but no end of the torture."""
+        process = self._process
+        if process is not None and process.poll() is not None and not self._killed:
+            self.await_start()
+            self.kill()
+            self.start()
 
     def await_start(self) -> None:
         """Wait until the start is over, well or not."""
@@ -237,36 +243,40 @@ def nodes_on(
     skew: float = 0.0,
     pace: str = "",
     workers: int = 1,
-    nursery: Nursery | None = None,
+    forked: bool = False,
 ) -> Iterator[Sequence[Node]]:
     """So many nodes, all serving; none is left afterwards.
 
-    `skew`: seconds by which the clock of the second is ahead, and that of the third behind, and so on.
+    `skew`: seconds by which the clock of the second is ahead, and that of the third behind, and so on. `forked`:
+    most of their later starts are forks.
     """
-    nodes = [
-        Node(
-            place,
-            folder / f"node {number + 1}",
-            clock_ahead=(0.0, skew, -skew)[number % 3],
-            pace=pace,
-            workers=workers,
-            nursery=nursery,
-        )
-        for number in range(count)
-    ]
-    try:
-        # the first begins the archive
-        for some in (nodes[:1], nodes[1:]):
-            for node in some:
-                node.start()
-            for node in some:
-                node.await_start()
-        assert all(node.url for node in nodes), [node.deaths for node in nodes]
-        yield nodes
-    finally:
-        for node in nodes:
-            node.wake()
-            node.kill()
+    clocks = [(0.0, skew, -skew)[number % 3] for number in range(count)]
+    with ExitStack() as stack:
+        nurseries = {clock: stack.enter_context(Nursery(clock)) for clock in set(clocks)} if forked else {}
+        nodes = [
+            Node(
+                place,
+                folder / f"node {number + 1}",
+                clock_ahead=clock,
+                pace=pace,
+                workers=workers,
+                nursery=nurseries.get(clock),
+            )
+            for number, clock in enumerate(clocks)
+        ]
+        try:
+            # the first begins the archive
+            for some in (nodes[:1], nodes[1:]):
+                for node in some:
+                    node.start()
+                for node in some:
+                    node.await_start()
+            assert all(node.url for node in nodes), [node.deaths for node in nodes]
+            yield nodes
+        finally:
+            for node in nodes:
+                node.wake()
+                node.kill()
 
 
 @dataclass
@@ -295,6 +305,8 @@ class Killer:
         chance = self.chance
         threading.Event().wait(chance.uniform(0.02, most_seconds))
         self.wake(before=time.monotonic())
+        for node in self.nodes:
+            node.revive()
         serving = [node for node in self.nodes if node.url and not node.paused]
         if not serving or (len(serving) == 1 and chance.random() < 0.7):
             # give clients something to talk to, most of the time

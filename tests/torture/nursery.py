@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.app.processes import environment
+from tests.torture.skewed import put_on
 
 _LOOK_SECONDS = 0.02
 _BEFOREHAND = (
@@ -64,14 +65,16 @@ class Child:
 class Nursery:
     """Begins processes; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock_ahead: float = 0.0) -> None:
+        """`clock_ahead`: seconds by which their clocks are wrong."""
+        self._clock_ahead = clock_ahead
         self._turn = threading.Lock()
         self._born: list[Child] = []
         self._birth = threading.Condition()
         self._children: dict[int, Child] = {}
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.torture.nursery"]
+        command = [sys.executable, "-m", "tests.torture.nursery", str(self._clock_ahead)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True, bufsize=1
         )
@@ -176,4 +179,5 @@ def _become(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    put_on(float(sys.argv[1]))
     _serve()
