@@ -194,8 +194,13 @@ async def test_a_stack_plays_and_stops(explorer: Explorer) -> None:
 
 async def test_a_grey_jpeg_is_read_by_the_browser(explorer: Explorer) -> None:
     asked: list[str] = []
+
+    def heard(request: Any) -> None:
+        if "/frames/" in request.url:
+            asked.append(request.headers["accept"])
+
     async with explorer.page() as page:
-        page.on("request", lambda one: "/frames/" in one.url and asked.append(one.headers["accept"]))
+        page.on("request", heard)
         await page.goto(explorer.url + f"view/{uid('jpeg')}?slice=2&center=128&width=256")
         await drawn(page, "jpeg")
         assert abs(await grey(page) - 180) <= 3
