@@ -22,7 +22,7 @@ SEED ?=
 SIZE ?= 2800000
 FOLDER ?=
 
-.PHONY: help setup run test lint unit gallery torture soak bench bench-scale clean
+.PHONY: help setup run test lint unit tools gallery torture soak bench bench-scale clean
 
 help:
 	@echo "make setup   make .venv with dicomlake and what its tests need"
@@ -56,8 +56,22 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-unit: setup
+unit: setup tools
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# A browser and DCMTK's programs, which some tests are made with: installed where that can be done without asking
+# (root on Debian and its kin), else named; the tests that need what is missing are skipped and say so.
+tools:
+	@missing=""; \
+	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || missing="chromium"; \
+	command -v storescu >/dev/null 2>&1 || missing="$$missing dcmtk"; \
+	test -z "$$missing" && exit 0; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1; then \
+		echo "installing$${missing:+ }$$missing for the tests"; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; } \
+			>/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "not on this machine, so the tests that need it are skipped: $$missing"
 
 gallery: setup
 	$(BIN)/python -m tests.gallery $(GALLERY)
