@@ -12,9 +12,14 @@ from uuid import uuid4
 from app.checkup import Finding, State, nearest_folder
 from app.presence import has_archive
 from app.values import ConfigError
+from storage.layout import FORMAT
+from storage.log.checkpoint import Checkpoint
+from storage.log.errors import DamagedTable, LogError
+from storage.log.format import FORMAT_VERSION, parse_format
+from storage.log.parquet_reads import read_footer
 from storage.objects.address import Address, Folder
 from storage.objects.checks import FOLDER, check_conditional_writes, check_shared_folder
-from storage.objects.contract import ObjectStore, StoreError
+from storage.objects.contract import ObjectMissing, ObjectStore, StoreError
 
 _CLOCK_SECONDS = 60.0
 """How far our clock may be from the store's; S3 itself refuses requests from 15 minutes on."""
@@ -48,6 +53,9 @@ async def check_address(
     else:
         async for finding in _check_store(address, opener):
             yield finding
+        if there:
+            async for finding in _check_archive(address, opener):
+                yield finding
 
 
 async def _check_store(address: Address, opener: Callable[[Address], ObjectStore]) -> AsyncIterator[Finding]:
@@ -68,6 +76,57 @@ async def _check_store(address: Address, opener: Callable[[Address], ObjectStore
             )
     except StoreError as error:
         yield Finding("store", State.BAD, str(error))
+
+
+async def _check_archive(address: Address, opener: Callable[[Address], ObjectStore]) -> AsyncIterator[Finding]:
+    """Whether this program can use the archive, and whether its table can be read."""
+    try:
+        async with opener(address) as store:
+            found = parse_format(await store.get(FORMAT))
+            yield Finding("archive", State.GOOD, _format(found.writer))
+            async for finding in _check_table(store, Checkpoint(store, address), found.epoch):
+                yield finding
+    except ObjectMissing:
+        told = f"{FORMAT} is missing, but there are objects; `dicomlake rebuild` makes it anew from them"
+        yield Finding("archive", State.BAD, told)
+    except (LogError, StoreError) as error:
+        yield Finding("archive", State.BAD, str(error))
+
+
+def _format(version: int) -> str:
+    if version == FORMAT_VERSION:
+        return f"format {version}, the latest this dicomlake knows"
+    return (
+        f"format {version}; `dicomlake upgrade` gives it format {FORMAT_VERSION} once all nodes run this release"
+    )
+
+
+async def _check_table(store: ObjectStore, checkpoint: Checkpoint, epoch: str) -> AsyncIterator[Finding]:
+    """Whether every file of the table can be read, as far as its end tells; none is read whole."""
+    mend = "nothing is lost, the log has it all: `dicomlake repair --table` makes the table anew"
+    try:
+        snapshot = await checkpoint.snapshot(fresh=True)
+    except LogError as error:
+        yield Finding("table", State.BAD, f"{error}; {mend}")
+        return
+    if snapshot is None:
+        yield Finding("table", State.GOOD, "none yet; servers make it about a minute after something was stored")
+        return
+    if snapshot.epoch != epoch:
+        yield Finding("table", State.BAD, f"it belongs to a log that was given up; {mend}")
+        return
+    bad = 0
+    for file in snapshot.files:
+        try:
+            await read_footer(store, file.key, file.size)
+        except ObjectMissing:
+            bad += 1
+            yield Finding("table", State.BAD, f"{file.key} is missing; {mend}")
+        except DamagedTable as error:
+            bad += 1
+            yield Finding("table", State.BAD, f"{error}; {mend}")
+    if not bad:
+        yield Finding("table", State.GOOD, f"{len(snapshot.files)} files, up to revision {snapshot.last}")
 
 
 async def _check_clock(store: ObjectStore) -> Finding:

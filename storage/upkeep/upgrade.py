@@ -134,12 +134,11 @@ async def _append(journal: Journal, last: int, release: str) -> int:
         target=FORMAT_VERSION,
         detail=release,
     )
-    entry = await journal.read(last) if last else None
     while True:
+        # to the tail each time: whoever goes from number to number is behind those who write for good
+        last = await journal.tail(last)
+        entry = await journal.read(last) if last else None
         if entry is not None and any(one.kind is Kind.ENDED for one in entry.events):
             raise EpochEnded
-        last += 1
-        appended = await journal.append(last, [event], commit)
-        if appended.won:
-            return last
-        entry = appended.entry
+        if (await journal.append(last + 1, [event], commit)).won:
+            return last + 1

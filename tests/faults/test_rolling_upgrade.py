@@ -55,7 +55,7 @@ def command(place: Place, *words: str) -> subprocess.CompletedProcess[str]:
         env=environment(place.extra),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
