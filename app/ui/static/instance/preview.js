@@ -74,8 +74,8 @@ function original(path, data) {
 
 function windowControl(data, pick) {
   const all = windowsOf(data);
-  const center = h("input", { type: "number", class: "field number", step: "any", "aria-label": t("window.center") });
-  const width = h("input", { type: "number", class: "field number", min: 1, step: "any", "aria-label": t("window.width") });
+  const center = h("input", { type: "number", class: "field number", step: "any", placeholder: "C", "aria-label": t("window.center") });
+  const width = h("input", { type: "number", class: "field number", min: 1, step: "any", placeholder: "W", "aria-label": t("window.width") });
   const select = h("select", { class: "field", "aria-label": t("window.name"), on: { change: () => {
     const chosen = all[select.value];
     center.value = chosen?.[1] ?? "";
