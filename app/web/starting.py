@@ -63,7 +63,7 @@ async def _answer(starting: Starting, host: str, port: int, tls: ssl.SSLContext 
     async def handle(request: web.BaseRequest) -> web.Response:
         return _page(starting, request)
 
-    server = web.Server(handle)
+    server = web.Server(handle, access_log=None)
     try:
         listener = await asyncio.get_running_loop().create_server(
             server, host or None, port, ssl=tls, backlog=BACKLOG

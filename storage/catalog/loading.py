@@ -85,6 +85,7 @@ class Loader:
 
     def __init__(self) -> None:
         self._maker = RowMaker()
+        self._usual_log = ""
 
     @property
     def studies(self) -> int:
@@ -93,6 +94,9 @@ class Loader:
 
     def begin(self, connection: DuckDBPyConnection) -> None:
         """Begin with an empty catalog."""
+        # so that the end is written to the file itself, and not to a write-ahead log of some hundred MB before
+        ((self._usual_log,),) = connection.execute("SELECT current_setting('wal_autocheckpoint')").fetchall()
+        connection.execute("SET wal_autocheckpoint = '1MB'")
         connection.execute("BEGIN")
         (definition,) = LOADED.definitions()
         connection.execute(definition.replace("CREATE TABLE", "CREATE TEMP TABLE"))
@@ -127,6 +131,8 @@ class Loader:
     def give_up(self, connection: DuckDBPyConnection) -> None:
         """Leave the catalog as it was."""
         connection.execute("ROLLBACK")
+        if self._usual_log:
+            connection.execute(f"SET wal_autocheckpoint = '{self._usual_log}'")
 
 
 def _event_rows(kind: Kind, rows: Sequence[dict[str, Any]]) -> tuple[schema.Table, list[tuple[Any, ...]]]:

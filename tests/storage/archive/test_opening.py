@@ -53,3 +53,22 @@ async def test_the_table_comes_first_and_only_the_log_behind_it_is_read(tmp_path
                     await second.find_instance(InstanceKey(uid("study"), uid("series"), uid("sop 6")))
                 batches = [batch async for batch in second.headers(expected)]
                 assert sum(map(len, batches)) == 6
+
+
+async def test_a_start_on_an_empty_disk_says_how_far_it_is(tmp_path: Path) -> None:
+    root, told = tmp_path / "store", list[str]()
+    async with LocalStore(root) as store:
+        checkpoint = Checkpoint(store, Folder(root))
+        async with LakeArchive(
+            store, node="a", node_dir=tmp_path / "a", settings=SETTINGS, checkpoint=checkpoint
+        ) as first:
+            for number in range(1, 7):
+                await store_files(first, slice_of(number))
+            await checkpoint.fold()
+
+        async with LakeArchive(
+            store, node="b", node_dir=tmp_path / "b", settings=SETTINGS, checkpoint=checkpoint, told=told.append
+        ):
+            pass
+
+    assert told == ["catching up: 6 of 6 instances"]
