@@ -84,9 +84,10 @@ class Bench:
             yield Figure("start with its catalog on disk", started.seconds, "s", self._targets.start_seconds,
                          note=f"CPU {started.cpu_seconds:.2f} s; load before it {_load()}")  # fmt: skip
             yield Figure("memory after the start", started.resident_mb, "MB", note=f"peak {started.peak_mb:.0f}")
-            yield from self.searched(ours)
-            yield from self.read(ours, base)
+            # storing first: servers that have answered alike are compared
             yield from self.stored(ours, base)
+            yield from self.read(ours, base)
+            yield from self.searched(ours)
             peak, other = ours.memory_mb(peak=True), base.memory_mb()
             yield Figure("memory of the node after all that", ours.memory_mb(), "MB", self._targets.memory_mb,
                          note=f"peak {peak:.0f}; empty archive {other:.0f}")  # fmt: skip
