@@ -15,15 +15,13 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
 from typing import Any, Protocol
 
 import orjson
 
+from storage.catalog.sql_parquet import to_parquet
+
 _TOGETHER = 500
-_PLAIN = (type(None), bool, int, float, str, bytes, datetime, date, time, Decimal)
-"""What Parquet has a type for; everything else is text there."""
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
@@ -70,29 +68,7 @@ def as_csv(found: Found) -> Iterator[bytes]:
 
 def as_parquet(found: Found) -> bytes:
     """A Parquet file; a column whose values are of no one kind is text. Names that come twice are numbered."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    names: list[str] = []
-    for name in found.columns:
-        names.append(name if name not in names else f"{name}_{len(names) + 1}")
-    columns = [_arrow([row[at] for row in found.rows]) for at in range(len(names))]
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns, names=names), sink, compression="zstd")
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
-
-
-def _arrow(values: list[Any]) -> Any:
-    import pyarrow as pa
-
-    if not any(type(value) not in _PLAIN for value in values):
-        try:
-            found = pa.array(values)
-            return found if not pa.types.is_null(found.type) else found.cast(pa.string())
-        except (pa.ArrowException, OverflowError):
-            pass
-    return pa.array([None if value is None else as_text(value) for value in values], pa.string())
+    return to_parquet(found.columns, found.rows, told=as_text)
 
 
 def as_text(value: Any) -> str:
