@@ -39,6 +39,9 @@ _HEADER_COLUMNS = ("study", "series", "version", "header")
 WITHOUT_HEADERS = tuple(name for name in SCHEMA.names if name != "header")
 """The columns that a node on an empty disk needs."""
 
+_FOOTERS_KEPT = 64
+"""Footers in memory, those used last: a table of millions of rows has thousands, of some 200 kB each."""
+
 
 class Checkpoint:
     """The table `instances/` of an archive. An archive in memory has none: nothing is folded, nothing found."""
@@ -154,9 +157,10 @@ class Checkpoint:
         return {version: header for part in parts for version, header in part}
 
     async def _series_in(self, file: TableFile, study: str, series: str) -> list[tuple[str, bytes]]:
-        footer = self._footers.get(file.path)
-        if footer is None:
-            footer = self._footers[file.path] = await read_footer(self._store, file.key, file.size)
+        footer = self._footers.pop(file.path, None) or await read_footer(self._store, file.key, file.size)
+        self._footers[file.path] = footer
+        while len(self._footers) > _FOOTERS_KEPT:
+            del self._footers[next(iter(self._footers))]
         groups = groups_holding(footer.metadata, {"study": study, "series": series})
         if not groups:
             return []
