@@ -46,8 +46,9 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[test]'
 	@touch $(STAMP)
 
+# The viewers are fetched beside the server, which shows them once they are there; where they cannot be, it goes without.
 run: setup
-	$(BIN)/dicomlake serve --store $(STORE) --samples
+	@( $(BIN)/dicomlake viewers install --optional & ); $(BIN)/dicomlake serve --store $(STORE) --samples
 
 test: lint unit
 

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", metavar="FOLDER", dest="tarballs", help="take the tarballs from this folder and ask no registry"
     )
     parser.add_argument(
-        "--optional", action="store_true", help="be content, and brief, where they cannot be fetched"
+        "--optional", action="store_true", help="say little, and be content where they cannot be fetched"
     )
 
 
@@ -96,6 +96,7 @@ def _remove(pins: list[Pin], folder: Path) -> int:
 
 
 def _install(arguments: argparse.Namespace, configured: Configured, pins: list[Pin], folder: Path) -> int:
+    from app.progress import readable_bytes
     from app.viewers.install import is_installed
     from app.viewers.registry import BadRegistry, NoRegistry
 
@@ -110,7 +111,11 @@ def _install(arguments: argparse.Namespace, configured: Configured, pins: list[P
         source = _source(arguments, configured)
     except (NoRegistry, BadRegistry) as error:
         return _failed(error, optional=arguments.optional)
-    wrong = [found for pin in missing if (found := _install_one(pin, folder, source))]
+    if arguments.optional:
+        told = readable_bytes(sum(package.size for pin in missing for package in pin.packages))
+        print(f"fetching {' and '.join(pin.title for pin in missing)} ({told}), this once", flush=True)
+    quiet = arguments.optional
+    wrong = [found for pin in missing if (found := _install_one(pin, folder, source, quiet=quiet))]
     return max((_failed(one, optional=arguments.optional) for one in wrong), default=0)
 
 
@@ -129,7 +134,7 @@ def _source(arguments: argparse.Namespace, configured: Configured) -> Source:
     return from_registry(find_registry(named, os.environ, home))
 
 
-def _install_one(pin: Pin, folder: Path, source: Source) -> Exception | None:
+def _install_one(pin: Pin, folder: Path, source: Source, *, quiet: bool) -> Exception | None:
     """What went wrong, None if nothing did."""
     from app.progress import Progress, readable_bytes
     from app.viewers.adapting import NotAdaptable
@@ -140,6 +145,8 @@ def _install_one(pin: Pin, folder: Path, source: Source) -> Exception | None:
     progress = Progress(sys.stderr)
 
     def tell(stage: Stage) -> None:
+        if quiet:
+            return
         name = f"{stage.package.name} {stage.package.version}"
         if stage.unpacked:
             progress.show(f"{name}: made ready {readable_bytes(stage.unpacked)}")
@@ -152,7 +159,8 @@ def _install_one(pin: Pin, folder: Path, source: Source) -> Exception | None:
     except (NotInstallable, NoTarball, NotFetched, WrongDigest, BadTarball, NotAdaptable) as error:
         return error
     finally:
-        progress.end()
+        if not quiet:
+            progress.end()
     print(f"{pin.title} {pin.packages[0].version} is installed in {place}", flush=True)
     return None
 

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.viewers.unpacking import CODINGS
-
+CODINGS = {"zstd": ".zst", "gzip": ".gz"}
+"""Content codings kept beside a file, by what is added to its name; the smaller first."""
 FORMAT = 1
 LIST = "installed.json"
 _LOOK_SECONDS = 2.0

@@ -18,6 +18,7 @@ import zstandard
 
 from app.viewers.adapting import Change
 from app.viewers.pins import Package
+from app.viewers.shelf import CODINGS
 
 _COMPRESSIBLE = frozenset([".css", ".html", ".js", ".json", ".jsonc", ".mjs", ".svg", ".txt", ".wasm", ".xml", ""])
 _SMALLEST = 1024
@@ -26,8 +27,6 @@ _ZSTD_LEVEL = 12
 """12 costs a tenth of what 19 does, for a tenth more bytes."""
 MOST_FILE_BYTES = 128 << 20
 MOST_BYTES = 1 << 30
-CODINGS = {"zstd": ".zst", "gzip": ".gz"}
-"""Content codings kept beside a file, by what is added to its name; the smaller first."""
 
 
 class BadTarball(Exception):

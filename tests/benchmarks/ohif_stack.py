@@ -89,10 +89,10 @@ class Archive:
     """Its DICOMweb root."""
 
 
-def slices(count: int) -> Iterator[bytes]:
+def slices(count: int, study: str) -> Iterator[bytes]:
     """A series of CT slices with the noise of real ones, which decides what compressing them is worth."""
     noise = np.random.default_rng(1)
-    for data in volume(count, side=_SIDE, study="scene stack"):
+    for data in volume(count, side=_SIDE, study=study):
         yield _noisy(data, noise)
 
 
@@ -207,8 +207,8 @@ def tell(name: str, runs: list[Opened]) -> Opened:
     middle = Opened(*(statistics.median(getattr(run, one.name) for run in runs) for one in fields(Opened)))
     spread = ", ".join(f"{run.whole:.1f}" for run in runs)
     print(
-        f"{name:<10} begun {middle.begun:5.2f}  metadata {middle.metadata:5.2f}  first picture {middle.first:5.2f}  "
-        f"whole stack {middle.whole:6.2f} (runs: {spread})\n"
+        f"{name:<10} begun {middle.begun:5.2f}  metadata {middle.metadata:5.2f}  "
+        f"first picture {middle.first:5.2f}  whole stack {middle.whole:6.2f} (runs: {spread})\n"
         f"{'':<10} all frames in {middle.frames:6.2f}, one in {1000 * middle.frame:4.0f} ms, the wait for a "
         "connection included"
     )
@@ -225,18 +225,21 @@ async def measure(arguments: argparse.Namespace) -> None:
             orthanc(folder / "orthanc", arguments.port) as peer,
             chromium("--disable-web-security") as browser,
         ):
+            # every opening is of a study that the browser has never seen, as a reader's day is; the first, a short
+            # one, brings the scripts into the browser's caches
+            studies = [(f"stack {run}", arguments.slices if run else 10) for run in range(arguments.runs + 1)]
             for url in (ours.dicomweb + "/studies", peer.root.removesuffix("dicom-web") + "instances"):
-                await asyncio.to_thread(store, url, slices(arguments.slices), "application/dicom")
+                for study, count in studies:
+                    await asyncio.to_thread(store, url, slices(count, study), "application/dicom")
             archives = [Archive("Dicomlake", ours.dicomweb), peer]
             runs: dict[str, list[Opened]] = {archive.name: [] for archive in archives}
-            # one context for all, so that the scripts are in the browser's caches from the first opening on; not
-            # held to the pages' policy, which lets them ask their own server alone
+            # not held to the pages' policy, which lets them ask their own server alone
             context = await browser.new_context(viewport={"width": 1200, "height": 760}, bypass_csp=True)
-            for number in range(arguments.runs + 1):
+            for study, count in [studies[0], *studies]:
                 for archive in archives:
                     script = settings_for(archive, as_served=arguments.as_served)
-                    opened = await open_study(context, ours.url, uid("scene stack"), arguments.slices, script)
-                    if number:
+                    opened = await open_study(context, ours.url, uid(study), count, script)
+                    if count == arguments.slices:
                         runs[archive.name].append(opened)
             middles = [tell(archive.name, runs[archive.name]) for archive in archives]
     for what in ("first", "whole"):
