@@ -5,6 +5,7 @@
     dicom/<2 hex>/<study>/<series>/<sop>~<version>.head      its header, if over 1 MB (zstd of DICOM JSON)
     log/<epoch>/<20 digits>.arrow                            an entry of the log
     log/<epoch>/<20 digits>.torn                             an empty entry in place of one torn by a crash
+    log/<epoch>/waiting                                      a writer asks the others to pause
     removed/<2 hex>/<study>/<epoch>~<20 digits>~<8 digits>.json   that a removal happened, for a rebuild
     rebuild/<epoch>/<20 digits>.json                         what a rebuild has found when it wrote an entry
     rebuild/<epoch>/report.json                              what it found in all
@@ -87,6 +88,11 @@ def parse_entry_key(name: str) -> tuple[str, int] | None:
 def torn_key(epoch: str, number: int) -> str:
     """Key of what is read in place of a log entry that a crash tore."""
     return f"{LOG}{epoch}/{number:020d}.torn"
+
+
+def waiting_key(epoch: str) -> str:
+    """Key of the note that a writer gets no number."""
+    return f"{LOG}{epoch}/waiting"
 
 
 def removed_key(study: str, epoch: str, number: int, ordinal: int) -> str:

@@ -29,11 +29,13 @@ from storage.archive.works import ChangeResult, ChangeWork, StoreResult, StoreWo
 from storage.catalog.catalog import Catalog
 from storage.log.errors import LogError, OutcomeUnknown
 from storage.log.events import Event
-from storage.log.journal import Journal
+from storage.log.journal import Contest, Journal
 from storage.objects.contract import StoreError, StoreFull
 
 _LOG = logging.getLogger(__name__)
 _ENTRY_ROWS = 2000
+_LOOK_REQUESTS = 1.5
+"""How long a node that is behind looks before it tries a number, of a request's time."""
 _CLOSING = "the archive is closing"
 
 
@@ -61,6 +63,7 @@ class Committer:
     ) -> None:
         self._siblings = siblings
         self.follower = follower
+        self._courtesy = follower.courtesy
         self._journal = journal
         self._catalog = catalog
         self._node = node
@@ -102,11 +105,14 @@ class Committer:
                     await self.follower.let_the_catalog_follow()
                     async with self._siblings.turn(), self.follower.lock:
                         # what came while siblings had their turns goes with it
-                        batch = self._next_batch()
+                        batch = []
+                        self._gather(batch)
                         await self._commit_or_fail(batch)
         finally:
             _fail(batch, Unavailable(_CLOSING))
             self.close()
+            await self.follower.deference.close()
+            await self._journal.close()
 
     def close(self) -> None:
         """Take no more works; those that wait are told."""
@@ -114,19 +120,17 @@ class Committer:
         _fail(list(self._waiting), Unavailable(_CLOSING))
         self._waiting.clear()
 
-    def _next_batch(self) -> list[Work]:
-        """Stores go together; a change goes alone, since a store beside a removal would be judged without it."""
-        rows = 0
-        batch: list[Work] = []
+    def _gather(self, batch: list[Work]) -> None:
+        """Add to a batch what has come since.
+
+        Stores go together; a change goes alone, since a store beside a removal would be judged without it.
+        """
+        rows = sum(len(work.candidates) for work in batch if isinstance(work, StoreWork))
         while self._waiting and rows < _ENTRY_ROWS:
-            if batch and isinstance(self._waiting[0], ChangeWork):
+            if batch and ChangeWork in (type(batch[0]), type(self._waiting[0])):
                 break
-            work = self._waiting.popleft()
-            batch.append(work)
-            if isinstance(work, ChangeWork):
-                break
-            rows += len(work.candidates)
-        return batch
+            batch.append(work := self._waiting.popleft())
+            rows += len(work.candidates) if isinstance(work, StoreWork) else 0
 
     async def _commit_or_fail(self, batch: list[Work]) -> None:
         try:
@@ -160,8 +164,12 @@ class Committer:
     async def _commit(self, batch: list[Work]) -> None:
         if self.follower.damage:
             await self.follower.follow()
-        commit, checked = fresh_id(), False
+        commit, checked, lost = fresh_id(), False, 0
         while True:
+            if passed := await self._hold_back(lost):
+                lost += passed
+                continue
+            self._gather(batch)
             attempt = await make_attempt(
                 batch,
                 self._catalog,
@@ -174,22 +182,65 @@ class Committer:
                 checked = True
                 if await self.follower.follow():
                     continue
-            if not attempt.events or await self._append(attempt, commit):
+            deference = self.follower.deference
+            contest = Contest(
+                lost,
+                deference.telling(),
+                self._courtesy.request_seconds(lost),
+            )
+            if not attempt.events or await self._append(attempt, commit, contest):
                 break
-            # The log may have gone on by more than the entry that won. Step by step, a step being a number lost,
-            # its tail is hardly ever reached while others write.
-            await self.follower.follow()
+            lost += 1
+            if not contest.request_seconds:
+                # The log may have gone on by more than the entry that won. Step by step, a step being a number
+                # lost, its tail is hardly ever reached while others write.
+                await self.follower.follow()
         attempt.answer()
 
-    async def _append(self, attempt: Attempt, commit: str) -> bool:
+    async def _hold_back(self, lost: int) -> int:
+        """Let others go first for as long as courtesy wants; how many did, and were followed."""
+        courtesy, deference = self._courtesy, self.follower.deference
+        request = courtesy.request_seconds(lost)
+        if request:
+            deference.consider(lost, courtesy.usual, request)
+        elif courtesy.busy:
+            # somebody may wait who has never won, so that no entry tells of it
+            deference.look()
+        seconds = max(courtesy.wait_seconds(lost), deference.wait_seconds())
+        if not request and not seconds:
+            return 0
+        far = bool(request) and (self._journal.behind or deference.in_need or courtesy.outpaced)
+        if far and not deference.invited:
+            # what it tried without looking would be lost
+            seconds = max(seconds, _LOOK_REQUESTS * request)
+        applied = self._catalog.applied
+        try:
+            if seconds:
+                entries = await asyncio.wait_for(
+                    self._journal.news(applied, request_seconds=request, far=far), seconds
+                )
+            else:
+                entries = await self._journal.seen(applied)
+        except TimeoutError:
+            return 0
+        for entry in entries:
+            self.follower.apply(entry)
+        return len(entries)
+
+    async def _append(self, attempt: Attempt, commit: str, contest: Contest) -> bool:
         """Whether this attempt's entry is the one of its number."""
         self.follower.check_format()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         try:
-            appended = await self._journal.append(attempt.number, attempt.events, commit)
+            appended = await self._journal.append(attempt.number, attempt.events, commit, contest)
         except OutcomeUnknown:
             self._unknown = _Unknown(attempt.number, commit, tuple(attempt.events))
             raise
         self.follower.apply(appended.entry)
+        if appended.won or not contest.request_seconds:
+            # whoever lost has read the winner's entry as well
+            self._courtesy.took((loop.time() - begun) / (1 if appended.won else 2))
         # one that stood still for long must not answer for an entry of a log that has been given up meanwhile
         await self._journal.check_epoch()
         return appended.won

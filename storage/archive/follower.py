@@ -11,12 +11,15 @@ import logging
 from contextlib import suppress
 
 from dicomweb.ports import Unavailable
+from storage.archive.courtesy import Courtesy
+from storage.archive.deference import Deference
 from storage.archive.siblings import Siblings
 from storage.catalog.catalog import Catalog
 from storage.catalog.database import CatalogError
 from storage.log.errors import EpochEnded, LogError, TooNew
 from storage.log.events import Entry, Kind
 from storage.log.journal import Journal
+from storage.log.waiting import Notes
 from storage.objects.contract import StoreError
 
 _LOG = logging.getLogger(__name__)
@@ -32,6 +35,9 @@ class Follower:
         self.lock = asyncio.Lock()
         self.condemned: set[str] = set()
         """Keys of objects that were given up, so that no entry may name them (rule 3 of the log)."""
+        self.courtesy = Courtesy()
+        self.deference = Deference(Notes(journal.store, journal.epoch), journal.node)
+        """How this node goes about others that write."""
         self.damage = ""
         """What keeps the log from being followed, for the health page; empty if nothing does."""
 
@@ -96,6 +102,8 @@ class Follower:
         if any(event.kind is Kind.ENDED for event in entry.events):
             raise EpochEnded
         self._catalog.apply(entry)
+        self.courtesy.meet(entry.lost)
+        self.deference.meet(entry)
         self._siblings.tell(entry.number)
         self.condemned.update(event.object_key for event in entry.events if event.kind is Kind.CONDEMNED)
 

@@ -84,6 +84,8 @@ def _facts(entry: Entry) -> dict[bytes, str]:
         META.NODE: entry.node,
         META.WRITTEN: entry.written.astimezone(UTC).isoformat(),
         META.ROWS: str(len(entry.events)),
+        **({META.LOST: str(entry.lost)} if entry.lost else {}),
+        **({META.WAITS: entry.waits} if entry.waits else {}),
     }
 
 
@@ -189,6 +191,8 @@ def entry_of(batch: pa.RecordBatch, *, number: int) -> Entry:
             written=datetime.fromisoformat(facts[META.WRITTEN].decode()),
             events=tuple(_events(batch, number=number, node=node)),
             format=writer_of(batch),
+            lost=int(facts.get(META.LOST, 0)),
+            waits=facts.get(META.WAITS, b"").decode(),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedEntry(number, f"a column is missing or wrong ({type(error).__name__})") from error

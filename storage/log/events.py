@@ -117,3 +117,7 @@ class Entry:
     events: tuple[Event, ...] = field(default=())
     format: int = 1
     """Format version of the archive when it was written; who writes what follows must know it."""
+    lost: int = 0
+    """Numbers that its writer tried for and lost before: by this others know how long to hold back."""
+    waits: str = ""
+    """Of whom everybody is asked to let go first, see `storage/log/waiting.py`; empty if of nobody."""

@@ -27,9 +27,18 @@ from typing import Self
 
 from storage.layout import FORMAT, entry_key
 from storage.log.codec import encode_entry
-from storage.log.errors import DamagedEntry, EpochEnded, NeedsUpgrade, NewerVersion, OutcomeUnknown, TooNew
+from storage.log.errors import (
+    DamagedEntry,
+    EpochEnded,
+    LogError,
+    NeedsUpgrade,
+    NewerVersion,
+    OutcomeUnknown,
+    TooNew,
+)
 from storage.log.events import Entry, Event, Kind
 from storage.log.format import FORMAT_VERSION, ArchiveFormat, check_kinds, open_format, parse_format, since
+from storage.log.lookout import Lookout
 from storage.log.reader import LogReader
 from storage.log.shelf import KEPT_SECONDS, Shelf
 from storage.objects.contract import (
@@ -62,6 +71,21 @@ class Appended:
     won: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What a writer knows of others that write at the same time."""
+
+    lost: int = 0
+    """Numbers it has lost to them with what it has to write."""
+    waits: str = ""
+    """What the entry is to tell of a writer that waits."""
+    request_seconds: float = 0.0
+    """How long a request takes; 0 if no others are known, and an append need not look out for them."""
+
+
+ALONE = Contest()
+
+
 class Journal(LogReader):
     """The log of one epoch. Any number of tasks may read; one task at a time appends."""
 
@@ -82,6 +106,7 @@ class Journal(LogReader):
         self._patience = patience_seconds
         self._ended = bool(archive.rebuild)
         self._looked = time.monotonic()
+        self._lookout = Lookout(self._fetch)
 
     @classmethod
     async def open(
@@ -125,7 +150,38 @@ class Journal(LogReader):
         if since(kind) > self.format:
             raise NeedsUpgrade(kind, self.format, since(kind))
 
-    async def append(self, number: int, events: Sequence[Event], commit: str) -> Appended:
+    async def news(self, after: int, *, request_seconds: float, far: bool = False) -> Sequence[Entry]:
+        """Wait for entries behind `after`, to be the first to know; one task at a time, none while it appends.
+
+        All that are there in a row, and durable. May be cancelled. Raises DamagedEntry, TooNew and, from making
+        them durable, the store's errors; a store that does not answer is no news.
+        """
+        entries = self._lookout.seen(after) or await self._lookout.news(
+            after, request_seconds=request_seconds, far=far
+        )
+        return await self._settled(entries)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is probably more in the log than `news` has given."""
+        return self._lookout.behind
+
+    async def seen(self, after: int) -> Sequence[Entry]:
+        """The same of what has been read already; none if nothing has."""
+        return await self._settled(self._lookout.seen(after))
+
+    async def _settled(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        if entries and entries[-1].number > self._durable:
+            await self._settle(entries[-1].number)
+        return entries
+
+    async def close(self) -> None:
+        """End what goes on in the background."""
+        await self._lookout.close()
+
+    async def append(
+        self, number: int, events: Sequence[Event], commit: str, contest: Contest = ALONE
+    ) -> Appended:
         """Write entry `number`; the caller has applied every entry below it.
 
         On return the entry is durable, whoever wrote it. `commit` is a random id of this content; the same call
@@ -143,12 +199,14 @@ class Journal(LogReader):
                 await self._settle(number - 1)
             except ObjectMissing as error:
                 raise DamagedEntry(number - 1, "it is missing") from error
-        entry = Entry(number, self.epoch, commit, self.node, datetime.now(UTC), tuple(events), self.format)
+        now = datetime.now(UTC)
+        facts = (number, self.epoch, commit, self.node, now, tuple(events), self.format)
+        entry = Entry(*facts, lost=contest.lost, waits=contest.waits)
         if len(events) < _THREAD_EVENTS:
-            return await self._place(entry, encode_entry(entry))
-        return await self._place(entry, await asyncio.to_thread(encode_entry, entry))
+            return await self._place(entry, encode_entry(entry), contest)
+        return await self._place(entry, await asyncio.to_thread(encode_entry, entry), contest)
 
-    async def _place(self, entry: Entry, data: bytes) -> Appended:
+    async def _place(self, entry: Entry, data: bytes, contest: Contest) -> Appended:
         """Create the entry, or find out who has."""
         until = time.monotonic() + self._patience
         pause, doubt = _FIRST_PAUSE, False
@@ -157,8 +215,7 @@ class Journal(LogReader):
             refusal: StoreError | None = None
             cause: StoreError | None = None
             try:
-                await self.store.put(entry_key(self.epoch, entry.number), [data], create=True)
-                found = entry
+                found = await self._create(entry, data, contest)
             except ObjectExists as error:
                 cause = error
             except (StoreFull, StoreDenied) as error:
@@ -182,6 +239,46 @@ class Journal(LogReader):
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    async def _create(self, entry: Entry, data: bytes, contest: Contest) -> Entry:
+        """Put the entry in its place; in a contest another's may be seen there before the store has answered.
+
+        That one's being there is the answer: entries stay, so the create that is under way can only fail.
+        """
+        put = self.store.put(entry_key(self.epoch, entry.number), [data], create=True)
+        if not contest.request_seconds:
+            await put
+            return entry
+        putting = asyncio.create_task(put)
+        news = asyncio.create_task(self._lookout.news(entry.number - 1, request_seconds=contest.request_seconds))
+        try:
+            await asyncio.wait((putting, news), return_when=asyncio.FIRST_COMPLETED)
+            # a damaged entry may be one's own, badly read
+            if not putting.done() and news.exception() is None:
+                seen = news.result()[0]
+                if seen.commit != entry.commit:
+                    self._lookout.keep(_forget(putting))
+                    return seen
+            await putting
+        except ObjectExists:
+            with suppress(TimeoutError, LogError):
+                return (await asyncio.wait_for(news, 2 * contest.request_seconds))[0]
+            raise
+        except asyncio.CancelledError:
+            putting.cancel()
+            raise
+        finally:
+            news.cancel()
+        return entry
+
     async def _show(self, shelf: Shelf, number: int, data: bytes) -> None:
         await asyncio.to_thread(shelf.put, self.epoch, number, data)
         asyncio.get_running_loop().call_later(KEPT_SECONDS, shelf.drop, number)
+
+
+async def _forget(work: asyncio.Task[None]) -> None:
+    """See a request to its end whose outcome is known already."""
+    try:
+        with suppress(StoreError):
+            await work
+    finally:
+        work.cancel()

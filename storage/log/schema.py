@@ -94,3 +94,5 @@ class META:
     NODE = b"dicomlake.node"
     WRITTEN = b"dicomlake.written"
     ROWS = b"dicomlake.rows"
+    LOST = b"dicomlake.lost"  # numbers that the writer lost before, absent if none
+    WAITS = b"dicomlake.waits"  # whom to let go first, absent if nobody

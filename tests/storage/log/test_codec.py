@@ -40,6 +40,12 @@ def test_an_entry_comes_back_as_it_was() -> None:
     assert reread(written) == written
 
 
+def test_what_an_entry_tells_other_writers_comes_back() -> None:
+    written = replace(entry(7, *EVERY_KIND), lost=3, waits='["note", "node", 0.9]')
+
+    assert reread(written) == written
+
+
 @pytest.mark.parametrize("one", EVERY_KIND, ids=lambda one: str(one.kind))
 def test_an_event_alone_comes_back_as_it_was(one: object) -> None:
     written = entry(1, one)  # type: ignore[arg-type]  # the tuple holds events

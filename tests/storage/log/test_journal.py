@@ -10,9 +10,10 @@ import pytest
 
 from storage.layout import entry_key
 from storage.log.events import Entry, Event
-from storage.log.journal import DamagedEntry, Journal, OutcomeUnknown
+from storage.log.journal import Contest, DamagedEntry, Journal, OutcomeUnknown
 from storage.objects.contract import ObjectStore, StoreDenied, StoreFull, StoreUnavailable
 from storage.objects.memory import MemoryStore
+from tests.doubles import Delays, creates_in
 from tests.storage.log.make import key, removed, stored
 from tests.storage.log.stores import Away, DropsAnswers, Watched, Wrapped
 
@@ -42,15 +43,16 @@ async def numbers(journal: Journal, after: int = 0) -> list[int]:
 class Committer:
     """What a committer does: follow to the tail, try the next number, until one is won."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, request_seconds: float = 0.0) -> None:
         self._journal = journal
+        self._contest = Contest(request_seconds=request_seconds)
         self._applied = 0
 
     async def commit(self, events: Sequence[Event], name: str) -> int:
         """Number of the entry that has the events."""
         while True:
             try:
-                appended = await self._journal.append(self._applied + 1, events, name)
+                appended = await self._journal.append(self._applied + 1, events, name, self._contest)
             except OutcomeUnknown as unknown:
                 appended = await self._journal.append(unknown.number, events, unknown.commit)
             self._applied = appended.entry.number
@@ -100,9 +102,10 @@ async def test_eight_writers_lose_and_double_nothing(store: ObjectStore) -> None
     assert all(entry.events == tuple(events[entry.commit]) for entry in log)
 
 
+@pytest.mark.parametrize("request_seconds", [0.0, 0.002], ids=["plain", "looking-out"])
 @pytest.mark.parametrize("kind", ["local", "memory"])
 async def test_writers_on_a_store_that_drops_answers_lose_and_double_nothing(
-    kind: str, tmp_path_factory: pytest.TempPathFactory
+    kind: str, request_seconds: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     from storage.objects.local import LocalStore
 
@@ -112,9 +115,11 @@ async def test_writers_on_a_store_that_drops_answers_lose_and_double_nothing(
     events = {f"{w}-{c}": [stored(key(series=w, instance=c))] for w in range(4) for c in range(10)}
 
     async def write(writer: int) -> None:
-        committer = Committer(await opened(store, f"node-{writer}", patience=60))
+        journal = await opened(store, f"node-{writer}", patience=60)
+        committer = Committer(journal, request_seconds)
         for c in range(10):
             await committer.commit(events[f"{writer}-{c}"], f"{writer}-{c}")
+        await journal.close()
 
     async with inner:
         await asyncio.gather(*map(write, range(4)))
@@ -123,6 +128,35 @@ async def test_writers_on_a_store_that_drops_answers_lose_and_double_nothing(
     assert store.dropped > 10
     assert [entry.number for entry in log] == list(range(1, 41))
     assert sorted(entry.commit for entry in log) == sorted(events)
+
+
+async def test_who_looks_out_knows_the_winner_before_the_store_has_answered() -> None:
+    inner = MemoryStore()
+    await fill(await opened(inner), 1)
+    store = Delays(inner, gate=asyncio.Event(), when=creates_in("log/"))
+    journal = await opened(store, "b")
+
+    lost = await journal.append(1, [stored(key(instance=2))], "mine", Contest(request_seconds=0.01))
+
+    assert not lost.won
+    assert lost.entry.commit == "commit-1"
+    await journal.close()
+
+
+async def test_who_looks_out_and_sees_its_own_entry_waits_for_the_store() -> None:
+    class Slow(Delays):
+        async def after(self, kind: str, key: str) -> None:
+            await asyncio.sleep(0.05)
+            finished.append(key)
+
+    finished: list[str] = []
+    journal = await opened(Slow(MemoryStore(), when=creates_in("log/")))
+
+    won = await journal.append(1, [stored(key())], "mine", Contest(request_seconds=0.01))
+
+    assert won.won
+    assert finished == [entry_key(journal.epoch, 1)]
+    await journal.close()
 
 
 async def test_a_write_without_an_answer_is_known_by_its_commit_id() -> None:
