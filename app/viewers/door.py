@@ -19,7 +19,7 @@ from app.viewers.absent import absent
 from app.viewers.asked import Asked
 from app.viewers.links import links_of
 from app.viewers.pins import PINS, pin_of
-from app.viewers.sending import ASK_AGAIN, FOR_EVER, file_answer, read_text
+from app.viewers.sending import ASK_AGAIN, FOR_EVER, file_answer, read_whole
 from app.viewers.shelf import Installed, Shelf
 from dicomweb.wire.exchange import Answer, HeaderFields, WebError
 
@@ -124,7 +124,7 @@ class ViewersDoor:
         """The package's first page, read once for a release."""
         key = f"{viewer.viewer}-{viewer.release}"
         if key not in self._originals:
-            self._originals[key] = read_text(viewer.files[_PAGE].path)
+            self._originals[key] = read_whole(viewer.files[_PAGE].path)
         return self._originals[key]
 
     def _list(self, below: str) -> Answer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from app.viewers.shelf import ServedFile
 from dicomweb.wire.conditional import none_match
@@ -52,18 +51,17 @@ async def file_answer(
     fields = (("Content-Type", _TYPES.get(PurePosixPath(file.path).suffix, "application/octet-stream")), *fields)
     if path != file.path:
         fields = (*fields, ("Content-Encoding", coding))
+    if length > _CHUNK:
+        return Answer(200, fields, _chunks(path), length=length)
+    return Answer(200, fields, await asyncio.to_thread(read_whole, path))
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    """The file in pieces; opened for the first, which an answer to HEAD never asks for. Raises WebError 404."""
     try:
-        if length <= _CHUNK:
-            return Answer(200, fields, await asyncio.to_thread(path.read_bytes))
         opened = await asyncio.to_thread(path.open, "rb")
     except OSError as error:
-        raise WebError(
-            404, "this file of the viewer has gone; install it again: dicomlake viewers install"
-        ) from error
-    return Answer(200, fields, _chunks(opened), length=length)
-
-
-async def _chunks(opened: BinaryIO) -> AsyncIterator[bytes]:
+        raise _gone() from error
     try:
         while chunk := await asyncio.to_thread(opened.read, _CHUNK):
             yield chunk
@@ -71,9 +69,13 @@ async def _chunks(opened: BinaryIO) -> AsyncIterator[bytes]:
         opened.close()
 
 
-def read_text(path: Path) -> bytes:
-    """A page that is to be changed. Raises WebError 404."""
+def read_whole(path: Path) -> bytes:
+    """A small file. Raises WebError 404."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise WebError(404, "this viewer has gone; install it again: dicomlake viewers install") from error
+        raise _gone() from error
+
+
+def _gone() -> WebError:
+    return WebError(404, "this file of the viewer has gone; install it again: dicomlake viewers install")

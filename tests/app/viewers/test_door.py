@@ -213,6 +213,15 @@ async def test_the_list_names_the_viewers_and_how_a_study_opens(house: House) ->
     assert all("{study}" in link["study"] for link in told["links"])
 
 
+async def test_a_file_that_has_gone_is_not_found(house: House, tmp_path: Path) -> None:
+    for path in (tmp_path / "viewers").glob("ohif-*/files/app.bundle.abc.js*"):
+        path.unlink()
+
+    for coding in ("", "gzip"):
+        with pytest.raises(WebError, match="install it again"):
+            await house.ask("/ohif/app.bundle.abc.js", {"accept-encoding": coding})
+
+
 async def test_nothing_can_be_changed_there(house: House) -> None:
     with pytest.raises(WebError) as error:
         await house.ask("/ohif/", method="POST")
