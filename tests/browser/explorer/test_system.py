@@ -9,7 +9,6 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.app.processes import server
-from tests.browser.chromium import chromium
 from tests.browser.explorer.driving import MANY, PHONE, Explorer, doe, instance, series, study
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -116,10 +115,10 @@ async def test_the_system_tells_what_it_holds_does_and_is_set_to(explorer: Explo
         assert "30 days" in await setting.first.inner_text()
 
 
-async def test_with_credentials_the_pages_work_and_tell_no_secret(tmp_path: Path) -> None:
+async def test_with_credentials_the_pages_work_and_tell_no_secret(explorer: Explorer, tmp_path: Path) -> None:
     asking = {"DICOMLAKE_AUTH_USERS": "alice:open sesame", "DICOMLAKE_AUTH_TOKENS": "robot:0123456789abcdef"}
-    async with chromium() as browser, server(tmp_path / "store", extra=asking) as running:
-        opened = Explorer(running, browser)
+    async with server(tmp_path / "store", extra=asking) as running:
+        opened = Explorer(running, explorer.browser)
         with_password: dict[str, Any] = {"http_credentials": {"username": "alice", "password": "open sesame"}}
         async with opened.page(**with_password) as page:
             await page.get_by_role("heading", name="Drop DICOM files here").wait_for()

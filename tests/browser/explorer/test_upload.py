@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from tests.app.processes import server
-from tests.browser.chromium import chromium
 from tests.browser.explorer.driving import Explorer, study
 from tests.build.dicom import ct_slice, uid
 
@@ -106,6 +105,7 @@ async def test_folders_and_files_are_chosen_and_zips_are_unpacked(explorer: Expl
     write(tmp_path / "chosen" / "one.dcm", image("chosen"))
     zipped = write(tmp_path / "studies.zip", packed.getvalue())
     async with explorer.page() as page:
+        await page.locator("#upload-button").wait_for()
         await page.keyboard.press("u")
         await page.set_input_files("input[data-upload=files]", str(zipped))
         await done(page, "2 images are in the archive")
@@ -156,27 +156,28 @@ async def slowed(page: Any, rate: int) -> AsyncIterator[None]:
     await session.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": -1})
 
 
-async def test_a_server_that_restarts_is_waited_for_and_the_upload_goes_on(tmp_path: Path) -> None:
+async def test_a_server_that_restarts_is_waited_for_and_the_upload_goes_on(
+    explorer: Explorer, tmp_path: Path
+) -> None:
     port = ("--http-port", str(free_port()))
     files = [write(tmp_path / "send" / f"{n}.dcm", image("restart", n, side=500)) for n in range(12)]
-    async with chromium() as browser:
-        async with server(tmp_path / "store", *port) as first:
-            opened = Explorer(first, browser)
-            context = opened.page()
-            page = await context.__aenter__()
-            async with slowed(page, 900_000):
-                await drop(page, *files)
-                await page.locator(f"{PANEL} .upload-row progress").first.wait_for()
-                first.process.kill()
-                await first.process.wait()
-            await page.get_by_text("The server does not answer. Trying again").wait_for()
-            await page.get_by_text("Waiting for the server").first.wait_for()
-        async with server(tmp_path / "store", *port):
-            await done(page, "12 images are in the archive")
-            await page.get_by_text("The server answers again.").wait_for()
-            assert await page.locator(f'{PANEL} [data-state="failed"]').count() == 0
-            await page.locator(PANEL).get_by_role("link", name="restart, Own").click()
-            await page.get_by_role("heading", name="restart, Own").wait_for()
-            assert page.url == opened.url + study("restart")
-            assert uid("restart") in page.url
-            await context.__aexit__(None, None, None)
+    async with server(tmp_path / "store", *port) as first:
+        opened = Explorer(first, explorer.browser)
+        context = opened.page()
+        page = await context.__aenter__()
+        async with slowed(page, 900_000):
+            await drop(page, *files)
+            await page.locator(f"{PANEL} .upload-row progress").first.wait_for()
+            first.process.kill()
+            await first.process.wait()
+        await page.get_by_text("The server does not answer. Trying again").wait_for()
+        await page.get_by_text("Waiting for the server").first.wait_for()
+    async with server(tmp_path / "store", *port):
+        await done(page, "12 images are in the archive")
+        await page.get_by_text("The server answers again.").wait_for()
+        assert await page.locator(f'{PANEL} [data-state="failed"]').count() == 0
+        await page.locator(PANEL).get_by_role("link", name="restart, Own").click()
+        await page.get_by_role("heading", name="restart, Own").wait_for()
+        assert page.url == opened.url + study("restart")
+        assert uid("restart") in page.url
+        await context.__aexit__(None, None, None)

@@ -12,7 +12,7 @@ import { Rows } from "./rows.js";
 import { Source } from "./source.js";
 import { isNarrowed, NEWEST, readState, searchParameters, writeState } from "./state.js";
 
-const TYPING = 40; // milliseconds that a pause in typing lasts
+const TYPING = 25; // milliseconds that a pause in typing lasts
 const REFRESH = 10_000;
 const COLUMNS = [["who", "column.patient", "name"], ["what", "column.study", "description"], ["kinds", "column.modality", ""], ["when", "column.date", "date"], ["much", "column.images", "images"]];
 
