@@ -31,8 +31,8 @@ _BUSY = 4.0
 """Requests' time between two entries beyond which whoever has something to write finds its chance."""
 _OUTPACED = 3.0
 """Entries that others write within a request of this node's, to be called outpaced by them."""
-_SHARE = 0.2
-"""Weight of the last request in their mean duration."""
+_SAMPLES = 9
+"""Requests whose median is what one takes: a node that is held up, or one slow answer, is no reason to wait."""
 
 
 class Courtesy:
@@ -41,6 +41,7 @@ class Courtesy:
     def __init__(self) -> None:
         self._lately: deque[int] = deque(maxlen=_LATELY)
         self._times: deque[float] = deque(maxlen=_LATELY)
+        self._samples: deque[float] = deque(maxlen=_SAMPLES)
         self._request = 0.0
 
     def meet(self, lost: int) -> None:
@@ -50,7 +51,8 @@ class Courtesy:
 
     def took(self, seconds: float) -> None:
         """A request to create an entry took so long."""
-        self._request += (min(seconds, 1.0) - self._request) * (_SHARE if self._request else 1.0)
+        self._samples.append(min(seconds, 1.0))
+        self._request = sorted(self._samples)[(len(self._samples) - 1) // 2]
 
     @property
     def busy(self) -> bool:

@@ -106,7 +106,7 @@ class Journal(LogReader):
         self._patience = patience_seconds
         self._ended = bool(archive.rebuild)
         self._looked = time.monotonic()
-        self._lookout = Lookout(self._fetch)
+        self._lookout = Lookout(self.fetch_bytes, self._decode)
 
     @classmethod
     async def open(

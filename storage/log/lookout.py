@@ -18,6 +18,8 @@ from storage.log.errors import LogError
 from storage.log.events import Entry
 from storage.objects.contract import StoreError
 
+_NARROWEST = 2
+"""Numbers asked for at first: when one is there the next may be as well."""
 _WIDEST = 8
 """Numbers asked for at once by a node that is behind."""
 _PER_REQUEST = 3
@@ -30,14 +32,20 @@ _MOST_ASKING = 16
 class Lookout:
     """One task at a time waits for news."""
 
-    def __init__(self, fetch: Callable[[int], Awaitable[Entry | None]]) -> None:
-        """`fetch` gives an entry, None if it is not there yet."""
+    def __init__(
+        self,
+        fetch: Callable[[int], Awaitable[bytes | None]],
+        decode: Callable[[int, bytes], Awaitable[Entry]],
+    ) -> None:
+        """`fetch` gives the object of an entry, None if it is not there yet."""
         self._fetch = fetch
+        self._decode = decode
+        self._after = 0
         self._found: dict[int, Entry | LogError] = {}
         self._asked: dict[int, float] = {}
         self._asking: set[asyncio.Task[Any]] = set()
         self._came = asyncio.Event()
-        self._width = 1
+        self._width = _NARROWEST
         self._highest = 0
 
     async def news(self, after: int, *, request_seconds: float, far: bool = False) -> list[Entry]:
@@ -47,7 +55,7 @@ class Lookout:
         what keeps the first from being read; a store that does not answer is no news.
         """
         pause = max(request_seconds / _PER_REQUEST, _SHORTEST_SECONDS)
-        self._highest = max(self._highest, after + 1)
+        self._after, self._highest = after, max(self._highest, after + 1)
         self._asked = {number: when for number, when in self._asked.items() if number > after}
         self._found = {number: found for number, found in self._found.items() if number > after}
         width = _WIDEST if far else self._width
@@ -87,18 +95,19 @@ class Lookout:
 
     async def _ask(self, number: int) -> None:
         try:
-            found: Entry | LogError | None = await self._fetch(number)
+            data = await self._fetch(number)
+            if data is None:
+                self._width = _NARROWEST
+            elif number > self._after and not isinstance(self._found.get(number), Entry):
+                if number == self._highest:
+                    self._width = min(2 * self._width, _WIDEST)
+                self._found[number] = await self._decode(number, data)
+                self._came.set()
         except LogError as error:
-            found = error
+            self._found.setdefault(number, error)
+            self._came.set()
         except StoreError:
             return
-        if found is None:
-            self._width = 1
-        elif number not in self._found:
-            self._found[number] = found
-            self._came.set()
-            if number == self._highest:
-                self._width = min(2 * self._width, _WIDEST)
 
     def keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on that nobody waits for."""

@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.commit_contention --nodes 1 4 8 --seconds 10
 
-All nodes run in this process, on a store in memory that takes 50 ms for every request. So what is seen is how the
+All nodes run in this process, on a store in memory that takes 50 ms for every request; `--vary` has it take more or
+less (log-normal, and one in fifty ten times as long), `--slow` makes one node's requests take longer. So what is seen is how the
 nodes get in each other's way at the log; their CPU time, which is that of one core here, adds to it.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import statistics
 import sys
 import tempfile
@@ -32,14 +34,18 @@ from tests.doubles import Around
 class SlowStore(Around):
     """One node's way to the store: every request takes its time, and lost log numbers are counted."""
 
-    def __init__(self, store: MemoryStore, seconds: float) -> None:
+    def __init__(self, store: MemoryStore, seconds: float, chance: random.Random | None) -> None:
         super().__init__(store, when=lambda kind, key: kind != "settle")
         self.seconds = seconds
+        self.chance = chance
         self.won = self.lost = self.most_in_a_row = self._in_a_row = 0
 
     async def before(self, kind: str, key: str, size: int) -> None:
         self.touched.clear()
-        await asyncio.sleep(self.seconds)
+        factor = 1.0
+        if self.chance is not None:
+            factor = 10.0 if self.chance.random() < 0.02 else min(10.0, self.chance.lognormvariate(0.0, 0.5))
+        await asyncio.sleep(self.seconds * factor)
 
     async def put(self, key: str, data: object, *, create: bool = False) -> None:
         mine = create and key.startswith(LOG)
@@ -79,10 +85,11 @@ async def _send(archive: LakeArchive, name: str, until: float, measured: Measure
         assert receipt.outcome is Outcome.STORED, receipt
 
 
-async def contend(nodes: int, clients: int, seconds: float, delay: float) -> str:
-    """One line of figures."""
+async def contend(nodes: int, clients: int, seconds: float, delay: float, slow: float, vary: bool) -> str:
+    """One line of figures; requests of the first node take `slow` seconds, if that is not 0."""
     truth, measured = MemoryStore(), Measured()
-    stores = [SlowStore(truth, delay) for _ in range(nodes)]
+    chance = random.Random(1) if vary else None
+    stores = [SlowStore(truth, slow if slow and n == 0 else delay, chance) for n in range(nodes)]
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         archives = [
@@ -103,7 +110,7 @@ async def contend(nodes: int, clients: int, seconds: float, delay: float) -> str
     return (
         f"{nodes:5} {clients:7} {statistics.median(measured.seconds) * 1000:9.0f} {measured.share(0.95):9.0f} "
         f"{measured.share(1.0):9.0f} {won / took:11.1f} {len(measured.seconds) / took:13.1f} {lost:6} "
-        f"{max(one.most_in_a_row for one in stores):9} {burnt / took:9.2f}"
+        f"{max(one.most_in_a_row for one in stores):9} {burnt / took:9.2f}   {stores[0].won:9}"
     )
 
 
@@ -114,10 +121,15 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=2, help="of each node")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--delay", type=float, default=0.05, help="seconds a request to the store takes")
+    parser.add_argument("--slow", type=float, default=0.0, help="seconds they take for the first node")
+    parser.add_argument("--vary", action="store_true", help="have them vary, with a long tail")
     given = parser.parse_args()
-    print("nodes clients median ms    p95 ms   most ms   commits/s   instances/s   lost  in a row  CPU share")
+    print(
+        "nodes clients median ms    p95 ms   most ms   commits/s   instances/s   lost  in a row  CPU share   won by the first"
+    )
     for nodes in given.nodes:
-        print(asyncio.run(contend(nodes, given.clients, given.seconds, given.delay)), flush=True)
+        measured = contend(nodes, given.clients, given.seconds, given.delay, given.slow, given.vary)
+        print(asyncio.run(measured), flush=True)
     return 0
 
 

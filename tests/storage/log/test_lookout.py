@@ -23,11 +23,12 @@ class Log:
     def __init__(self, **since: float) -> None:
         self.since = {int(name[1:]): when for name, when in since.items()}
         self.asked: Counter[int] = Counter()
+        self.decoded: Counter[int] = Counter()
         self.under_way = self.most_under_way = 0
         self.away_until = 0.0
         self.damaged: set[int] = set()
 
-    async def fetch(self, number: int) -> Entry | None:
+    async def fetch(self, number: int) -> bytes | None:
         self.asked[number] += 1
         self.under_way += 1
         self.most_under_way = max(self.under_way, self.most_under_way)
@@ -38,16 +39,20 @@ class Log:
         now = asyncio.get_running_loop().time()
         if now < self.away_until:
             raise StoreUnavailable("log", "no answer")
-        if number in self.damaged:
-            raise DamagedEntry(number, "as told")
         if self.since.get(number, now + 1) > now:
             return None
+        return b"entry"
+
+    async def decode(self, number: int, data: bytes) -> Entry:
+        self.decoded[number] += 1
+        if number in self.damaged:
+            raise DamagedEntry(number, "as told")
         return Entry(number, "epoch", f"commit {number}", "other", datetime.now(UTC))
 
 
 async def wait_for(log: Log, after: int, **far: bool) -> tuple[list[int], float]:
     """Numbers that are told, and when."""
-    lookout = Lookout(log.fetch)
+    lookout = Lookout(log.fetch, log.decode)
     told = await lookout.news(after, request_seconds=REQUEST, **far)
     when = asyncio.get_running_loop().time()
     await lookout.close()
@@ -73,7 +78,7 @@ def test_a_damaged_entry_is_told_once_what_lies_before_it_was() -> None:
     log.damaged = {2}
 
     async def look() -> list[int]:
-        lookout = Lookout(log.fetch)
+        lookout = Lookout(log.fetch, log.decode)
         await asyncio.wait_for(lookout.news(0, request_seconds=REQUEST, far=True), 1)
         await asyncio.sleep(1)
         first = [entry.number for entry in lookout.seen(0)]
@@ -89,7 +94,7 @@ def test_who_is_far_behind_reads_many_at_a_time() -> None:
     log = Log(**{f"n{number}": 0.0 for number in range(1, 101)})
 
     async def read() -> float:
-        lookout, after = Lookout(log.fetch), 0
+        lookout, after = Lookout(log.fetch, log.decode), 0
         while after < 100:
             after = (await lookout.news(after, request_seconds=REQUEST, far=True))[-1].number
         await lookout.close()
@@ -105,11 +110,24 @@ def test_what_was_asked_for_just_now_is_not_asked_for_again() -> None:
     assert log.most_under_way <= 16
 
 
+def test_an_entry_that_was_read_twice_is_unpacked_once() -> None:
+    log = Log(n1=1.0)
+
+    async def look() -> None:
+        lookout = Lookout(log.fetch, log.decode)
+        await lookout.news(0, request_seconds=REQUEST)
+        await asyncio.sleep(1)
+        await lookout.close()
+
+    run_virtually(look())
+    assert log.decoded[1] == 1
+
+
 def test_an_answer_that_nobody_waits_for_any_more_is_known_the_next_time() -> None:
     log = Log(n1=0.0)
 
     async def look() -> tuple[list[int], int]:
-        lookout = Lookout(log.fetch)
+        lookout = Lookout(log.fetch, log.decode)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(lookout.news(0, request_seconds=REQUEST), REQUEST / 4)
         told = await lookout.news(0, request_seconds=REQUEST)
