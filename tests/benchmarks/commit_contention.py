@@ -3,8 +3,8 @@
     python -m tests.benchmarks.commit_contention --nodes 1 4 8 --seconds 10
 
 All nodes run in this process, on a store in memory that takes 50 ms for every request; `--vary` has it take more or
-less (log-normal, and one in fifty ten times as long), `--slow` makes one node's requests take longer. So what is seen is how the
-nodes get in each other's way at the log; their CPU time, which is that of one core here, adds to it.
+less (log-normal, and one in fifty ten times as long), `--slow` makes one node's requests take longer. So what is seen
+is how the nodes get in each other's way at the log; their CPU time, which is that of one core here, adds to it.
 """
 
 from __future__ import annotations
