@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.commit_contention --nodes 1 4 8 --seconds 10
 
-All nodes run in this process, on a store in memory that takes 50 ms for every request; `--vary` has it take more or
-less (log-normal, and one in fifty ten times as long), `--slow` makes one node's requests take longer. So what is seen
-is how the nodes get in each other's way at the log; their CPU time, which is that of one core here, adds to it.
+All nodes run in this process, on a store in memory that takes 50 ms for every request; `--vary` has it take more
+or less (log-normal, and one in fifty ten times as long), `--slow` makes one node's requests take longer. So what
+is seen is how the nodes get in each other's way at the log; their CPU time, which is that of one core here, adds
+to it.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def main() -> int:
     parser.add_argument("--vary", action="store_true", help="have them vary, with a long tail")
     given = parser.parse_args()
     print(
-        "nodes clients median ms    p95 ms   most ms   commits/s   instances/s   lost  in a row  CPU share   won by the first"
+        "nodes clients median ms    p95 ms   most ms   commits/s   instances/s   lost  in a row  CPU share",
+        "  won by the first",
     )
     for nodes in given.nodes:
         measured = contend(nodes, given.clients, given.seconds, given.delay, given.slow, given.vary)
