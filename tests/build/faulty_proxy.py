@@ -40,6 +40,8 @@ class FaultyProxy:
     seen: list[tuple[str, str]] = field(default_factory=list)
     """Method and target of every request that came, faulted or not."""
 
+    target: str = ""
+    """Target of the request whose fault `take` is asked for."""
     connections: int = 0
     """How many connections clients have made."""
 
@@ -76,6 +78,10 @@ async def faulty_proxy(target: str) -> AsyncIterator[FaultyProxy]:
                 await _exchange(proxy, head, reader, writer, parts.hostname or "", parts.port or 80)
         except (_Ended, ConnectionError, asyncio.IncompleteReadError):
             pass
+        except asyncio.CancelledError:
+            if not server.is_serving():
+                return  # cancelled below; told further, the streams would report it as a fault of theirs
+            raise
         finally:
             writer.close()
             connections.discard(task)
@@ -106,6 +112,7 @@ async def _exchange(
     method, target = head.split(b" ", 2)[:2]
     proxy.seen.append((method.decode(), target.decode()))
     body = await reader.readexactly(_length(head))
+    proxy.target = target.decode()
     fault = proxy.take(method.decode())
     if fault == RESET:
         _reset(writer)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.torture.campaign import Plan, torture
 from tests.torture.nodes import place_of
-from tests.torture.weather import HANGS, weather
+from tests.torture.weather import weather
 
 
 def main() -> int:
@@ -56,8 +56,8 @@ def main() -> int:
             folder = (given.keep or Path(made)) / kind
             place, sky = stack.enter_context(place_of(kind, folder)), None
             if given.trouble and place.endpoint:
-                sky = stack.enter_context(weather(place.endpoint, seed, hangs=HANGS * given.hasty))
-                place = replace(place, arguments=("--s3-endpoint", sky.url))
+                sky = stack.enter_context(weather(place.endpoint, seed, hasty=given.hasty))
+                place = replace(place, arguments=("--s3-endpoint", sky.url), storms=given.hasty)
             print(f"{kind}: seed {seed}", flush=True)
             campaign = torture(place, folder, plan, _tell, sky)
             print(campaign.report(), flush=True)

@@ -122,6 +122,7 @@ def torture(
             ask_nodes([*nodes, fresh], campaign.ledger, campaign.verdict)
         finally:
             ends = [node.stop() for node in (*nodes, fresh)]
+        campaign.verdict.figures["starts that a storm ended"] += sum(node.given_up for node in nodes)
         campaign.verdict.add("ends", [f"exit status {end}" for end in ends if end])
         campaign.verdict.add("complaint", complaints([*nodes, fresh]))
         tell("comparing log, catalogs and what a rebuild brings back")

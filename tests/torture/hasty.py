@@ -47,6 +47,8 @@ UPKEEP: dict[str, dict[str, Any]] = {
     },
 }
 SHORT_LOG = 30
+PATIENCE_SECONDS = 1.5
+"""How long a node tries to find out what became of an entry of the log."""
 FEW: dict[str, Any] = {"hot_instances": 200, "memory": "48MB"}
 """Of the catalog at the pace `brisk`: what it keeps in memory is full after a minute or two."""
 READ_SECONDS = 8.0
@@ -59,6 +61,7 @@ def make_hasty(pace: str) -> None:
     from app import assembly, place
     from storage.archive.settings import ArchiveSettings
     from storage.catalog.settings import CatalogSettings
+    from storage.log.journal import Journal
     from storage.objects import placing
     from storage.objects.s3_settings import S3Settings
     from storage.upkeep import background
@@ -71,6 +74,8 @@ def make_hasty(pace: str) -> None:
     if pace == "brisk":
         vars(assembly).update(CatalogSettings=partial(CatalogSettings, **FEW))
     vars(place).update(S3Settings=partial(S3Settings, read_timeout=READ_SECONDS))
+    defaults = Journal.open.__func__.__kwdefaults__  # type: ignore[attr-defined]  # of a class method
+    defaults["patience_seconds"] = PATIENCE_SECONDS
     background._LOOK_SECONDS = 0.5
     placing.LEFTOVER_AGE = LEFTOVER_SECONDS
 

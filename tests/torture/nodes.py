@@ -28,6 +28,8 @@ from tests.torture.nursery import Child, Nursery
 _WHOLE_STARTS = 10
 """Of so many starts of a node one is a process that imports everything itself."""
 _LOOK_SECONDS = 0.02
+_TOLD_LINES = 40
+"""Of a complaint and what follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Place:
     """What it needs of its environment."""
     endpoint: str = ""
     """Of the bucket."""
+    storms: bool = False
+    """Whether it is away for some seconds now and then."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[ObjectStore]:
@@ -98,6 +102,8 @@ class Node:
         self.deaths: list[str] = []
         """Ends that nobody brought about."""
         self.starts = 0
+        self.given_up = 0
+        """Starts that a storm of the store has ended."""
         self._killed = False
         self._nursery = nursery
         self._process: subprocess.Popen[bytes] | Child | None = None
@@ -172,7 +178,12 @@ class Node:
             ended = process.poll() is not None
             told = self._out.read_text(errors="replace") if self._out.exists() else ""
             if ended and "metrics" not in told:
-                if not self._killed:
+                said = self.log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+                if self.place.storms and said.startswith("dicomlake: ") and said.endswith(": 503"):
+                    # a node that finds no store says so, and ends: whoever looks after it begins it again
+                    self._killed = True
+                    self.given_up += 1
+                elif not self._killed:
                     self.deaths.append(f"{self.name} did not start: {told}; {self.log.read_text()[-2000:]}")
                 return
             if "metrics" not in told:
@@ -183,7 +194,8 @@ class Node:
     def revive(self) -> None:
         """Start it again if it has ended by itself, which is a fault, but no end of the torture."""
         process = self._process
-        if process is not None and process.poll() is not None and not self._killed:
+        self_ended = not self._killed or self.given_up > 0
+        if process is not None and process.poll() is not None and self_ended:
             self.await_start()
             self.kill()
             self.start()
@@ -231,7 +243,9 @@ class Node:
     def complaints(self) -> list[str]:
         """Lines of its log that tell of a fault of its own."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
-        return [f"{self.name}: {line}" for line in text.splitlines() if "Traceback" in line or " ERROR " in line]
+        lines = text.splitlines()
+        told = [number for number, line in enumerate(lines) if "Traceback" in line or " ERROR " in line]
+        return [f"{self.name}: " + "\n".join(lines[number : number + _TOLD_LINES]) for number in told]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ FAULTS: tuple[str | int, ...] = (500, 503, SLOW, TRUNCATE, RESET, DROP_ANSWER)
 """What happens to a request; 500 and 503 without its being done, the last after it was done."""
 HANGS = 0.03
 """Share of the failing requests that are done and never answered, where nodes have little patience."""
+STORM_SECONDS = 5.0
+"""How long a storm lasts: longer than a node whose graces are short tries to find out what became of an entry."""
+_STORMS = 0.03
+"""Share of the log's entries at which one begins: the entry is written, and nobody is told while it lasts."""
 
 
 @dataclass
@@ -32,10 +37,10 @@ class Weather:
 
 
 @contextlib.contextmanager
-def weather(target: str, seed: int, *, hangs: float = 0.0) -> Iterator[Weather]:
+def weather(target: str, seed: int, *, hasty: bool = False) -> Iterator[Weather]:
     """A proxy in front of a store, in a thread of its own; the sky is clear at first.
 
-    `hangs`: share of the failing requests that get no answer.
+    For `hasty` nodes, who do not wait for long, some requests never get an answer, and now and then a storm comes.
     """
     chance = random.Random(f"weather {seed}")
     opened: list[Weather] = []
@@ -44,7 +49,7 @@ def weather(target: str, seed: int, *, hangs: float = 0.0) -> Iterator[Weather]:
     async def serve() -> None:
         async with faulty_proxy(target) as proxy:
             opened.append(Weather(proxy.url))
-            _let_it_fail(proxy, opened[0], chance, hangs)
+            _let_it_fail(proxy, opened[0], chance, hasty=hasty)
             ready.set()
             await asyncio.to_thread(ending.wait)
 
@@ -58,13 +63,24 @@ def weather(target: str, seed: int, *, hangs: float = 0.0) -> Iterator[Weather]:
         thread.join()
 
 
-def _let_it_fail(proxy: FaultyProxy, sky: Weather, chance: random.Random, hangs: float) -> None:
+def _let_it_fail(proxy: FaultyProxy, sky: Weather, chance: random.Random, *, hasty: bool) -> None:
+    storm_until = 0.0
+
     def take(method: str) -> str | int | None:
+        nonlocal storm_until
         proxy.seen.clear()
         sky.requests += 1
-        if chance.random() >= sky.share:
+        now = time.monotonic()
+        if hasty and sky.share and method == "PUT" and "/log/" in proxy.target and chance.random() < _STORMS:
+            storm_until = now + STORM_SECONDS
+            sky.faults["storm"] += 1
+        fault: str | int
+        if now < storm_until:
+            fault = DROP_ANSWER if method == "PUT" else 503
+        elif chance.random() >= sky.share:
             return None
-        fault = HANG if chance.random() < hangs else chance.choice(FAULTS)
+        else:
+            fault = HANG if hasty and chance.random() < HANGS else chance.choice(FAULTS)
         sky.faults[str(fault)] += 1
         return fault
 
