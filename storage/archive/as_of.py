@@ -15,7 +15,7 @@ from dicomweb.model.keys import InstanceKey, Scope
 from dicomweb.model.outcome import Removal
 from dicomweb.model.query import Found, Query
 from dicomweb.model.ranges import ByteRange
-from dicomweb.ports import Archive, Damaged, Gone, NotStored, Submission
+from dicomweb.ports import Archive, Damaged, Gone, NotStored, Submission, Unavailable
 from storage.catalog.as_of_catalog import PastCatalog, ScopeThen
 
 
@@ -88,11 +88,11 @@ class PastArchive:
         return await self._archive.bulk_paths(instance)
 
     async def _while_there(self, instance: Instance, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same chunks. An object that another node has just taken is Gone, not Damaged."""
+        """The same chunks. An object that another node has just taken is gone, whatever that looks like now."""
         try:
             async for chunk in chunks:
                 yield chunk
-        except Damaged:
+        except (Damaged, Gone, Unavailable):
             await self._archive.catch_up()
             await self.find_instance(instance.key)
             raise
