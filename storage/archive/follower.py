@@ -90,6 +90,8 @@ class Follower:
             _LOG.error("%s; serving revision %d, and no writes", error, self._catalog.applied)
         if isinstance(error, TooNew):
             return Unavailable(f"{error}; until then this node takes no writes", 60)
+        if isinstance(error, EpochEnded):
+            return Unavailable(str(error), 60)
         return Unavailable(f"{error}: the archive is read-only until that is mended", 60)
 
     def check_format(self) -> None:

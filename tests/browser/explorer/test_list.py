@@ -89,16 +89,16 @@ async def test_columns_sort_one_way_and_the_other(explorer: Explorer) -> None:
         await page.get_by_role("button", name="Patient").click()
         await page.wait_for_function("() => document.querySelector('.head .who').ariaSort === 'ascending'")
         await page.wait_for_function(
-            "document.querySelector('.rows [aria-rowindex=\"2\"] bdi').textContent[0] === '<'"
+            "() => document.querySelector('.rows [aria-rowindex=\"2\"] bdi').textContent[0] === '<'"
         )
         assert (await names(page))[:3] == ["<b>Bold</b>, \"Quo'te&amp;", "Doe, Jane", "Frames, Twelve"]
         await page.get_by_role("button", name="Patient").click()
         await page.wait_for_function(
-            "document.querySelector('.rows [aria-rowindex=\"5\"] bdi').textContent[0] === '<'"
+            "() => document.querySelector('.rows [aria-rowindex=\"5\"] bdi').textContent[0] === '<'"
         )
         await page.get_by_role("button", name="Images").click()
         await page.wait_for_function(
-            "document.querySelector('.rows [aria-rowindex=\"2\"] bdi').textContent[0] === 'D'"
+            "() => document.querySelector('.rows [aria-rowindex=\"2\"] bdi').textContent[0] === 'D'"
         )
         assert asked(page)["sort"] == ["-images"]
 

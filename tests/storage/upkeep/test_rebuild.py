@@ -396,7 +396,7 @@ async def test_a_node_that_runs_on_becomes_read_only_and_a_new_one_goes_on(tmp_p
     async with open_lake(store, tmp_path / "a") as old:
         await store_files(old, slice_of(1))
         await remake(store)
-        with pytest.raises(Unavailable, match="restart"):
+        with pytest.raises(Unavailable, match="a rebuild gives the archive a new log"):
             await store_files(old, slice_of(2))
         with pytest.raises(Unavailable):
             await old.remove(key_of(1).scope, door="", peer="")
@@ -419,9 +419,9 @@ async def test_a_node_whose_log_was_lost_under_it_notices_by_itself(
         await lose_log(store)
         state = await look(store, node="x")
         claimed = await claim(store, state)
-        with pytest.raises(Unavailable, match="restart"):
+        with pytest.raises(Unavailable, match="a rebuild gives the archive a new log"):
             await store_files(old, slice_of(2))
-        with pytest.raises(Unavailable, match="restart"):
+        with pytest.raises(Unavailable, match="a rebuild gives the archive a new log"):
             await old.catch_up()
         await remake(store)
         assert (await claim(store, await look(store, node="x"))).old == claimed.new
@@ -435,7 +435,7 @@ async def test_a_node_that_opens_an_archive_under_rebuild_does_not_write(tmp_pat
     await claim(store, await look(store, node="x"))
     async with open_lake(store, tmp_path / "b") as archive:
         assert not archive.health().ready
-        with pytest.raises(Unavailable, match="restart"):
+        with pytest.raises(Unavailable, match="a rebuild gives the archive a new log"):
             await store_files(archive, slice_of(2))
 
 
