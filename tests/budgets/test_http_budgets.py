@@ -82,7 +82,7 @@ def cold(s3_endpoint: str, bucket_name: str, tmp_path_factory: pytest.TempPathFa
 def test_a_start_is_cheap(cold: Wired) -> None:
     """Processor time, since other tests run beside this one."""
     assert cold.start_cpu_seconds < START_CPU_SECONDS
-    # what the start took for a moment is given back within ten seconds
+    # what the start took for a moment is given back after a while
     last = time.monotonic() + GIVEN_BACK_SECONDS
     while cold.server.memory_mb() >= IDLE_MB and time.monotonic() < last:
         time.sleep(0.5)
