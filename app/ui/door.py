@@ -18,8 +18,9 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from app.ui.asked import Asked, check_method, check_own
+from app.asked import Asked
 from app.ui.assets import Assets
+from app.ui.checks import check_method, check_own
 from app.ui.facts import Facts
 from app.ui.openers import Openers
 from app.ui.page import ExplorerPage

@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
+from app.asked import Asked
 from app.viewers import ohif_page, volview_page
 from app.viewers.absent import absent
-from app.viewers.asked import Asked
 from app.viewers.links import links_of
 from app.viewers.pins import PINS, pin_of
 from app.viewers.sending import ASK_AGAIN, FOR_EVER, file_answer, read_whole

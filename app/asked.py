@@ -1,4 +1,4 @@
-"""What the viewers' door needs of a request. The web door's `Call` has it; this door need not know that one."""
+"""What the doors of pages need of a request. The web door's `Call` has all of it; they need not know that one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ class Approached(Protocol):
     @property
     def base(self) -> str:
         """The server's URL as the client sees it, without a slash at the end."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of it."""
 
 
 class Asked(Protocol):
