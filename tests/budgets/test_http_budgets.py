@@ -20,7 +20,7 @@ from tests.faults.link import Link, link_to
 
 FRAMES = 64
 SLICES = 30
-IDLE_MB = 300  # 212 on a quiet machine, some 260 where all tests run side by side: threads that wait hold memory
+IDLE_MB = 300  # 212 on a quiet machine, some 260 where all tests run side by side; why is not known
 GIVEN_BACK_SECONDS = 15
 START_CPU_SECONDS = 2.0
 LARGE_MB = 200
