@@ -154,6 +154,7 @@ def _announce(settings: Settings, url: str, *, new: bool) -> None:
     print(f"dicomlake {version()} serves {settings.store}")
     if new:
         print(f"  new archive in {settings.store}")
+    print(f"  explorer  {base}/ui/")
     print(f"  DICOMweb  {base}/dicom-web")
     print(f"  health    {base}/health/ready")
     print(f"  metrics   {base}/metrics")
