@@ -82,8 +82,8 @@ class Scope:
             return Level.STUDY
         return Level.SERIES if self.instance is None else Level.INSTANCE
 
-    def covers(self, key: InstanceKey) -> bool:
-        """Whether the instance lies within this scope."""
+    def covers(self, key: InstanceKey | Scope) -> bool:
+        """Whether the instance, or all of the other scope, lies within this one."""
         return (
             self.study == key.study and self.series in (None, key.series) and self.instance in (None, key.instance)
         )

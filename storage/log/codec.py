@@ -102,6 +102,7 @@ def _event_columns(entry: Entry) -> dict[str, Sequence[Any]]:
         "target": [event.target or None for event in events],
         "object_key": [event.object_key or None for event in events],
         "detail": [event.detail or None for event in events],
+        "label": [event.label or None for event in events],
         "ignorable": [may_be_skipped(event.kind) or None for event in events],
     }
 
@@ -223,7 +224,7 @@ def _events(batch: pa.RecordBatch, *, number: int, node: str) -> list[Event]:
     rows = zip(
         *(columns.get(name, nothing) for name in ("kind", "study", "series", "instance", "version")),
         *(columns.get(name, nothing) for name in ("event_id", "time", "node", "door", "peer")),
-        *(columns.get(name, nothing) for name in ("current", "target", "object_key", "detail")),
+        *(columns.get(name, nothing) for name in ("current", "target", "object_key", "detail", "label")),
         strict=True,
     )
     events: list[Event] = []
@@ -242,6 +243,7 @@ def _events(batch: pa.RecordBatch, *, number: int, node: str) -> list[Event]:
         target,
         at,
         detail,
+        label,
     ) in rows:
         version_stored = next(stored) if kind == Kind.STORED else None
         events.append(
@@ -259,6 +261,7 @@ def _events(batch: pa.RecordBatch, *, number: int, node: str) -> list[Event]:
                 version="" if version_stored else version or "",
                 object_key=at or "",
                 detail=detail or "",
+                label=label or "",
             )
         )
     return events

@@ -9,18 +9,19 @@ from __future__ import annotations
 from storage.log.columns import COLUMNS
 
 LIFE: dict[str, str] = {
-    "kind": "`stored`, `removed` or `restored`",
-    "study": "Study Instance UID; of a removal or undelete its scope, null if it is wider",
-    "series": "Series Instance UID, likewise",
-    "instance": "SOP Instance UID, likewise",
+    "kind": "`stored`, `removed`, `restored` or `labelled`",
+    "study": "Study Instance UID; of a removal, an undelete or a label what it is about",
+    "series": "Series Instance UID; null if it is about a whole study",
+    "instance": "SOP Instance UID; null if it is about more than one",
     "version": "names the object, `dicom/<2 hex>/<study>/<series>/<instance>~<version>.dcm`; "
-    "of a removal its event id",
+    "of a removal, an undelete or a label its event id",
     "since_revision": "number of the log entry that wrote the row",
     "ordinal": "place in that entry, from 0",
-    "until_revision": "the entry that ended it; null while it is visible",
+    "until_revision": "the entry that ended it; null while it is visible, or a label in force",
     "until_time": "when that was, UTC",
     "state": "`current`, `kept` (visible beside the current one), `former`, `removed`, `purged`, `voided`; "
-    "`event` for removals and undeletes",
+    "`event` for removals and undeletes; `label` for a label in force, `removed` for one of what was removed, "
+    "`unlabelled` for one that was taken off",
     "current": "whether `state` is `current`",
     "leading": "whether it was stored as current, not to be kept beside",
     "hidden_revision": "the first removal in force that hides it",
@@ -29,6 +30,7 @@ LIFE: dict[str, str] = {
     "voided_revision": "the entry that declared it never stored, after a crash",
     "changed_revision": "the last entry that changed the row",
     "target": "of an undelete: the revision of the removal",
+    "label": "the text of a label",
 }
 ORIGIN: dict[str, str] = {
     "event_id": "random id of the event",

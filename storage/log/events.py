@@ -39,6 +39,14 @@ class Kind(StrEnum):
     """A rebuild goes on in another epoch: nothing follows this entry."""
     UPGRADED = "upgraded"
     """From here on the archive has the format version `target`; `detail` names the release that can write it."""
+    LABELLED = "labelled"
+    """The scope bears `label`, for as long as no removal of all of it is in force."""
+    UNLABELLED = "unlabelled"
+    """Whatever put `label` on exactly this scope before is taken back."""
+
+
+LABELLING = frozenset({Kind.LABELLED, Kind.UNLABELLED})
+"""Kinds that change labels, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +110,8 @@ class Event:
     """For CONDEMNED: the key."""
     detail: str = ""
     """For a reader; no patient data. For DIGESTED: the digest."""
+    label: str = ""
+    """For LABELLED and UNLABELLED."""
 
 
 @dataclass(frozen=True, slots=True)

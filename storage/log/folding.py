@@ -16,14 +16,18 @@ import pyarrow.compute as pc
 
 from dicomweb.model.keys import InstanceKey, Scope
 from storage.log.events import Kind
-from storage.log.rows import BLANKED, FATE, rows_of, with_columns
-from storage.log.standing import Fate, Moment, Place, Removals, Removed, Restored, State, StoredAt, Versions
+from storage.log.fates import apply_digests, apply_fates, fate_of
+from storage.log.labelling import LabelAt, Labels
+from storage.log.rows import FATE, rows_of
+from storage.log.standing import Fate, Moment, Place, Removals, Removed, Restored, StoredAt, Versions
 
 KNOWN = (
     *("kind", "study", "series", "instance", "version", "since_revision", "ordinal", "time", "target", "leading"),
+    "label",
     *FATE,
 )
 """What a plan needs to know of the rows that are there."""
+_LABELS = pa.array([str(Kind.LABELLED), str(Kind.UNLABELLED)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +37,17 @@ class Touched:
     instances: pa.Array
     """SOP Instance UIDs that are stored."""
     changed: pa.Array
-    """Studies something happened to beside storing: all their rows."""
+    """Studies something happened to beside storing and labelling: all their rows."""
+    labelled: pa.Array
+    """Studies in which labels were put on or taken off: their rows but for those of versions."""
     studies: pa.Array
-    """Studies of both."""
+    """Studies of all three."""
 
     def matching(self, rows: pa.Table) -> pa.Table:
         """Those of the rows that the plan needs to see."""
         named = pc.or_(pc.is_in(rows["instance"], self.instances), pc.is_in(rows["study"], self.changed))
+        beside = pc.not_equal(rows["kind"], str(Kind.STORED))
+        named = pc.or_kleene(named, pc.and_(beside, pc.is_in(rows["study"], self.labelled)))
         return rows.filter(pc.and_(pc.is_in(rows["study"], self.studies), pc.fill_null(named, False)))
 
 
@@ -74,6 +82,8 @@ class _Act:
     version: str
     target: int
     detail: str
+    label: str
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +100,12 @@ def plan_touched(events: pa.Table) -> Touched:
     """What the plan for these events needs to see."""
     # of columns, not of whole rows: headers would be copied along
     events = events.select(["kind", "study", "instance"])
-    stored = pc.equal(events["kind"], str(Kind.STORED))
+    stored, labels = pc.equal(events["kind"], str(Kind.STORED)), pc.is_in(events["kind"], _LABELS)
+    others = pc.invert(pc.or_(stored, labels))
     return Touched(
         instances=pc.unique(events.filter(stored)["instance"]),
-        changed=pc.drop_null(pc.unique(events.filter(pc.invert(stored))["study"])),
+        changed=pc.drop_null(pc.unique(events.filter(others)["study"])),
+        labelled=pc.drop_null(pc.unique(events.filter(labels)["study"])),
         studies=pc.drop_null(pc.unique(events["study"])),
     )
 
@@ -114,7 +126,7 @@ def plan_fold(events: pa.Table, known: pa.Table) -> FoldPlan:
             replay.store(step, place)
         else:
             replay.act(step, place)
-    fates = {one.version: one.fate for one in replay.all_versions()}
+    fates = {one.version: one.fate for one in replay.everything()}
     rows = apply_digests(apply_fates(rows, fates), replay.digests)
     return FoldPlan(rows, replay.changes(), replay.digests_by_file())
 
@@ -131,6 +143,8 @@ def _acts(events: pa.Table) -> Iterator[tuple[Place, _Act]]:
         "version",
         "target",
         "detail",
+        "label",
+        "event_id",
     )
     often = pa.array([str(Kind.STORED), str(Kind.CONDEMNED)])
     for row in events.select(names).filter(pc.invert(pc.is_in(events["kind"], often))).to_pylist():
@@ -139,28 +153,33 @@ def _acts(events: pa.Table) -> Iterator[tuple[Place, _Act]]:
         scope = Scope(row["study"], row["series"], row["instance"])
         at = Moment(row["since_revision"], row["time"])
         place = (row["since_revision"], row["ordinal"])
-        yield place, _Act(row["kind"], scope, at, row["version"] or "", row["target"] or 0, row["detail"] or "")
+        version, target, detail = row["version"] or "", row["target"] or 0, row["detail"] or ""
+        yield place, _Act(row["kind"], scope, at, version, target, detail, row["label"] or "", row["event_id"])
 
 
 class _Replay:
-    """The instances whose versions are played through, and the removals of their studies."""
+    """The instances whose versions are played through, and the labels and removals of their studies."""
 
     def __init__(self, known: list[dict[str, Any]]) -> None:
         self._by_study: defaultdict[str, dict[InstanceKey, Versions]] = defaultdict(dict)
         self._removals: defaultdict[str, Removals] = defaultdict(Removals)
+        self._labels: defaultdict[str, Labels] = defaultdict(Labels)
         self._before: dict[str, tuple[str, Fate]] = {}
         self.digests: dict[str, str] = {}
         """Digests that were open and are known now, by version."""
         for row in sorted(known, key=lambda row: (row["since_revision"], row["ordinal"])):
             place = (row["since_revision"], row["ordinal"])
-            if row["kind"] == Kind.STORED:
-                fate = _fate(row)
-                key = InstanceKey(row["study"], row["series"], row["instance"])
-                self._versions(key).stored.append(StoredAt(row["version"], place, row["leading"], fate))
-                self._before[row["version"]] = (row["file"], fate)
-            else:
-                scope = Scope(row["study"], row["series"], row["instance"])
+            version, scope = row["version"], Scope(row["study"], row["series"], row["instance"])
+            if row["kind"] not in (Kind.STORED, Kind.LABELLED):
                 self._note(row["kind"], scope, place, Moment(place[0], row["time"]), row["target"] or 0)
+                continue
+            fate = fate_of(row)
+            self._before[version] = (row["file"], fate)
+            if row["kind"] == Kind.LABELLED:
+                self._labels[scope.study].put.append(LabelAt(version, place, scope, row["label"], fate))
+            else:
+                key = InstanceKey(row["study"], row["series"], row["instance"])
+                self._versions(key).stored.append(StoredAt(version, place, row["leading"], fate))
 
     def _versions(self, key: InstanceKey) -> Versions:
         study = self._by_study[key.study]
@@ -176,7 +195,7 @@ class _Replay:
 
     def stores_to_play(self, rows: pa.Table, acts: Iterable[_Act]) -> dict[Place, _Store]:
         """The new versions that meet other versions, or an event other than a store."""
-        changed = {act.scope.study for act in acts}
+        changed = {act.scope.study for act in acts if not act.label}
         names = ["study", "series", "instance", "version", "since_revision", "ordinal", "time", "leading"]
         stored = rows.select(["kind", *names]).filter(pc.equal(rows["kind"], str(Kind.STORED)))
         stored = stored.filter(self._may_meet(stored, changed))
@@ -204,10 +223,23 @@ class _Replay:
 
     def act(self, step: _Act, place: Place) -> None:
         scope, study = step.scope, step.scope.study
-        if step.kind == Kind.DIGESTED:
-            self.digests[step.version] = step.detail
-            return
+        labels = self._labels[study]
+        match step.kind:
+            case Kind.DIGESTED:
+                self.digests[step.version] = step.detail
+                return
+            case Kind.LABELLED:
+                labels.label(step.event_id, place, scope, step.label)
+                return
+            case Kind.UNLABELLED:
+                labels.unlabel(scope, step.label, step.at)
+                return
         self._note(step.kind, scope, place, step.at, step.target)
+        match step.kind:
+            case Kind.REMOVED:
+                labels.remove(scope, step.at)
+            case Kind.RESTORED:
+                labels.restore(scope, self._removals[study], step.at)
         for key, versions in self._by_study.get(study, {}).items():
             if not scope.covers(key):
                 continue
@@ -221,10 +253,13 @@ class _Replay:
                 case Kind.PURGED:
                     versions.purge(step.version, step.at)
 
-    def all_versions(self) -> Iterator[StoredAt]:
+    def everything(self) -> Iterator[StoredAt | LabelAt]:
+        """Whatever has a fate."""
         for study in self._by_study.values():
             for versions in study.values():
                 yield from versions.stored
+        for labels in self._labels.values():
+            yield from labels.put
 
     def digests_by_file(self) -> dict[str, dict[str, str]]:
         """Those of the rows that are there."""
@@ -237,62 +272,8 @@ class _Replay:
     def changes(self) -> dict[str, dict[str, Fate]]:
         """What has become of the rows that are there, where it is anything new."""
         found: defaultdict[str, dict[str, Fate]] = defaultdict(dict)
-        for one in self.all_versions():
+        for one in self.everything():
             file, before = self._before.get(one.version, ("", one.fate))
             if one.fate != before:
                 found[file][one.version] = one.fate
         return dict(found)
-
-
-def _fate(row: Mapping[str, Any]) -> Fate:
-    until, hidden = row["until_revision"], row["hidden_revision"]
-    return Fate(
-        state=State(row["state"]),
-        until=None if until is None else Moment(until, row["until_time"]),
-        hidden=None if hidden is None else Moment(hidden, row["hidden_time"]),
-        purged=row["purged_revision"] or 0,
-        voided=row["voided_revision"] or 0,
-        changed=row["changed_revision"],
-    )
-
-
-def _fate_values(fate: Fate) -> tuple[Any, ...]:
-    """The columns `FATE`."""
-    return (
-        fate.until and fate.until.revision,
-        fate.until and fate.until.time,
-        str(fate.state),
-        fate.state is State.CURRENT,
-        fate.hidden and fate.hidden.revision,
-        fate.hidden and fate.hidden.time,
-        fate.purged or None,
-        fate.voided or None,
-        fate.changed,
-    )
-
-
-def apply_fates(rows: pa.Table, fates: Mapping[str, Fate]) -> pa.Table:
-    """The rows with what has become of some versions; what is purged is blank."""
-    places = {at: fates[name] for at, name in enumerate(rows["version"].to_pylist()) if name in fates}
-    if not places:
-        return rows
-    columns = {name: rows[name].to_pylist() for name in FATE}
-    for at, fate in places.items():
-        for name, value in zip(FATE, _fate_values(fate), strict=True):
-            columns[name][at] = value
-    rows = with_columns(rows, columns)
-    if any(fate.purged for fate in places.values()):
-        blank = pc.equal(rows["state"], str(State.PURGED))
-        for name in BLANKED:
-            rows = rows.set_column(
-                rows.schema.get_field_index(name), rows.schema.field(name), pc.if_else(blank, None, rows[name])
-            )
-    return rows
-
-
-def apply_digests(rows: pa.Table, digests: Mapping[str, str]) -> pa.Table:
-    """The rows with digests that were open when they were stored."""
-    if not digests:
-        return rows
-    named = zip(rows["version"].to_pylist(), rows["digest"].to_pylist(), strict=True)
-    return with_columns(rows, {"digest": [digests.get(version, digest) for version, digest in named]})

@@ -5,7 +5,8 @@ go by what is stored. Within an epoch it changes by an explicit upgrade alone (`
 
     version      what may stand in the log                                            who can read it
     1            stored .. ended                                                      1
-    2            upgraded: that the archive was upgraded, when and by what            1, which skips it
+    2            upgraded: that the archive was upgraded, when and by what            1, which skips both
+                 labelled, unlabelled: labels of studies, series and instances
 
 The version of an archive is what its writers write. A program reads and writes all versions up to its own, so
 that nodes of an older and of a newer release work side by side on an archive of the older version, until somebody
@@ -34,7 +35,7 @@ FORMAT_VERSION = 2
 """The latest version that this program reads and writes; new archives have it."""
 READERS: Mapping[int, int] = {1: 1, 2: 1}
 """By version: the least that a reader must know. If that is an earlier one, what came with it can be skipped."""
-_SINCE: Mapping[Kind, int] = {Kind.UPGRADED: 2}
+_SINCE: Mapping[Kind, int] = {Kind.UPGRADED: 2, Kind.LABELLED: 2, Kind.UNLABELLED: 2}
 
 _ATTEMPTS = 3
 """How often a create is tried whose answer was lost before the store's error goes through."""

@@ -1,7 +1,7 @@
 """The rows of the checkpoint table `instances/`, as any engine reads them.
 
-One row for each stored version of an instance, and one for each removal and undelete (`kind`). What a reader of
-the archive sees is the published view `current`:
+One row for each stored version of an instance, and one for each removal, undelete and label (`kind`). What a
+reader of the archive sees is the published view `current`:
 
     CREATE VIEW current AS SELECT * FROM instances WHERE until_revision IS NULL AND current
 
@@ -59,6 +59,7 @@ SCHEMA: pa.Schema = pa.schema(
         ("voided_revision", _INTEGER),
         ("changed_revision", _INTEGER),
         ("target", _INTEGER),
+        ("label", _TEXT),
         ("event_id", _TEXT),
         ("time", _TIME),
         ("node", _TEXT),
@@ -85,7 +86,7 @@ SCHEMA: pa.Schema = pa.schema(
 )
 _HEX = ("digest", "meta_digest", "md5", "original_digest")
 _JSON = ("header", "file_meta")
-_WITH_ROW = pa.array([str(Kind.STORED), str(Kind.REMOVED), str(Kind.RESTORED)])
+_WITH_ROW = pa.array([str(Kind.STORED), str(Kind.REMOVED), str(Kind.RESTORED), str(Kind.LABELLED)])
 _PLACED: pa.Schema = pa.schema(
     [*TYPES.items(), ("since_revision", _INTEGER), ("ordinal", _INTEGER), ("writer", _TEXT)]
 )
@@ -116,7 +117,8 @@ def rows_of(events: pa.Table) -> pa.Table:
     have = pc.is_in(events["kind"], _WITH_ROW)
     # not without need: headers are copied along
     events = events if pc.all(have).as_py() else events.filter(have)
-    stored = pc.equal(events["kind"], str(Kind.STORED))
+    stored, label = pc.equal(events["kind"], str(Kind.STORED)), pc.equal(events["kind"], str(Kind.LABELLED))
+    lasting = pc.or_(stored, label)
     rows = events.num_rows
     columns: dict[str, Any] = {name: events[name] for name in SCHEMA.names if name in events.schema.names}
     columns |= {name: _hex(columns[name]) for name in _HEX}
@@ -126,9 +128,9 @@ def rows_of(events: pa.Table) -> pa.Table:
         "node": pc.coalesce(events["node"], events["writer"]),
         "leading": pc.fill_null(pc.and_(stored, pc.fill_null(events["current"], True)), False),
         "current": stored,
-        "state": pc.if_else(stored, str(State.CURRENT), str(State.EVENT)),
-        "until_revision": pc.if_else(stored, pa.scalar(None, _INTEGER), events["since_revision"]),
-        "until_time": pc.if_else(stored, pa.scalar(None, _TIME), events["time"]),
+        "state": pc.if_else(stored, str(State.CURRENT), pc.if_else(label, str(State.LABEL), str(State.EVENT))),
+        "until_revision": pc.if_else(lasting, pa.scalar(None, _INTEGER), events["since_revision"]),
+        "until_time": pc.if_else(lasting, pa.scalar(None, _TIME), events["time"]),
         "changed_revision": events["since_revision"],
     }
     arrays = [

@@ -37,6 +37,7 @@ EVENT_FIELDS: tuple[pa.Field, ...] = (
     pa.field("target", _INTEGER),
     pa.field("object_key", _TEXT),
     pa.field("detail", _TEXT),
+    pa.field("label", _TEXT),
     pa.field("ignorable", _FLAG),  # true: a reader that does not know the kind may skip the event
 )
 IDENTITY_FIELDS: tuple[pa.Field, ...] = tuple(

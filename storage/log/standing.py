@@ -38,6 +38,10 @@ class State(StrEnum):
     VOIDED = "voided"
     EVENT = "event"
     """No version: a removal or an undelete."""
+    LABEL = "label"
+    """No version: a label, in force."""
+    UNLABELLED = "unlabelled"
+    """No version: a label that was taken off."""
 
     @property
     def visible(self) -> bool:
@@ -109,14 +113,14 @@ class Removals:
     removed: list[Removed] = field(default_factory=list)
     restored: list[Restored] = field(default_factory=list)
 
-    def hider(self, key: InstanceKey, place: Place) -> Moment | None:
-        """The first removal in force that hides what was stored there."""
+    def hider(self, key: InstanceKey | Scope, place: Place) -> Moment | None:
+        """The first removal in force that hides what was stored there, or the label that was put on there."""
         for removal in self.removed:
             if removal.place > place and removal.scope.covers(key) and not self._ended(removal, key):
                 return Moment(removal.place[0], removal.time)
         return None
 
-    def _ended(self, removal: Removed, key: InstanceKey) -> bool:
+    def _ended(self, removal: Removed, key: InstanceKey | Scope) -> bool:
         return any(
             undo.target == removal.place[0] and undo.place > removal.place and undo.scope.covers(key)
             for undo in self.restored

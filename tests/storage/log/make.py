@@ -86,5 +86,13 @@ def restored(scope: Scope, target: int) -> Event:
     return event(Kind.RESTORED, scope, target=target)
 
 
+def labelled(scope: Scope, label: str) -> Event:
+    return event(Kind.LABELLED, scope, label=label)
+
+
+def unlabelled(scope: Scope, label: str) -> Event:
+    return event(Kind.UNLABELLED, scope, label=label)
+
+
 def entry(number: int, *events: Event, commit: str = "") -> Entry:
     return Entry(number, EPOCH, commit or f"c{next(_ids):08d}", "node-a", NOON, events)

@@ -10,9 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from dicomweb.model.keys import InstanceKey, Scope
-from storage.log.events import Event, Kind
-from storage.log.standing import Fate, Moment, Removals, Removed, Restored, State, Versions
-from tests.storage.log.make import NOON, event, key, removed, restored, stored
+from storage.log.events import LABELLING, Event, Kind
+from storage.log.standing import Fate, Moment, Place, Removals, Removed, Restored, State, Versions
+from tests.storage.log.make import NOON, event, key, labelled, removed, restored, stored, unlabelled
+
+_WHAT = ("store", "store", "store", "keep", "remove", "restore", "void", "purge", "label", "label", "unlabel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def random_log(seed: int, entries: int = 30) -> list[list[Event]]:
         for _ in range(chance.choice([1, 1, 2, 4])):
             one = key(chance.randint(1, 2), chance.randint(1, 3), study=chance.randint(1, 2))
             scope = chance.choice([one.scope, Scope(one.study, one.series), Scope(one.study)])
-            match chance.choice(["store", "store", "store", "keep", "remove", "restore", "void", "purge"]):
+            match chance.choice(_WHAT):
                 case "store" | "keep" as how:
                     name = f"v{seed}-{len(versions)}"
                     versions.append((one, name))
@@ -58,6 +60,10 @@ def random_log(seed: int, entries: int = 30) -> list[list[Event]]:
                 case "remove":
                     removals.append((number, scope))
                     events.append(removed(scope))
+                case "label":
+                    events.append(labelled(scope, chance.choice("ab")))
+                case "unlabel":
+                    events.append(unlabelled(scope, chance.choice("ab")))
                 case "restore" if removals:
                     target, of = chance.choice(removals)
                     events.append(restored(chance.choice([of, scope]), target))
@@ -67,6 +73,8 @@ def random_log(seed: int, entries: int = 30) -> list[list[Event]]:
                     events.append(event(kind, of_key.scope, version=name))
                 case _:
                     events.append(event(Kind.CONDEMNED, None, object_key=f"dicom/aa/{number}.dcm"))
+        # what a reader may skip stands behind all others
+        events.sort(key=lambda one: one.kind in LABELLING)
         log.append([_at(one, number) for one in events])
     return log
 
@@ -105,3 +113,44 @@ def play(log: Sequence[Sequence[Event]]) -> dict[str, Row]:
                     case Kind.PURGED:
                         covered.purge(one.version, at)
     return {one.version: Row.of(one.fate) for of in instances.values() for one in of.stored}
+
+
+def play_labels(log: Sequence[Sequence[Event]]) -> dict[str, Row]:
+    """Every label's fate by the id of its event: where each stands is looked up anew after every event."""
+    events = [((number, at), one) for number, some in enumerate(log, 1) for at, one in enumerate(some)]
+    fates: dict[str, Row] = {}
+    for end in range(1, len(events) + 1):
+        (number, _), before = events[end - 1][0], events[:end]
+        for place, one in before:
+            if one.kind is Kind.LABELLED:
+                fates[one.event_id] = _label_row(fates.get(one.event_id), place, one, before, number)
+    return fates
+
+
+def _label_row(was: Row | None, place: Place, one: Event, before: Sequence[tuple[Place, Event]], now: int) -> Row:
+    later = [(at, other) for at, other in before if at > place]
+    taken_off = any(
+        other.kind is Kind.UNLABELLED and (other.scope, other.label) == (one.scope, one.label)
+        for _, other in later
+    )
+    hidden = min(
+        (at[0] for at, other in later if other.kind is Kind.REMOVED and _in_force(at, other, one, before)),
+        default=None,
+    )
+    state = State.UNLABELLED if taken_off else State.REMOVED if hidden else State.LABEL
+    until = None if state is State.LABEL else (was and was.until) or now
+    changed = was.changed if was is not None and was.state == state else now
+    return Row(str(state), until, hidden, None, None, changed)
+
+
+def _in_force(place: Place, removal: Event, label: Event, before: Sequence[tuple[Place, Event]]) -> bool:
+    assert removal.scope is not None
+    assert label.scope is not None
+    return removal.scope.covers(label.scope) and not any(
+        undo.kind is Kind.RESTORED
+        and undo.target == place[0]
+        and at > place
+        and undo.scope is not None
+        and undo.scope.covers(label.scope)
+        for at, undo in before
+    )

@@ -17,7 +17,18 @@ from storage.log.columns import COLUMNS
 from storage.log.errors import DamagedEntry, NewerVersion, UnknownKind
 from storage.log.events import Entry, Kind
 from storage.log.format import FORMAT_VERSION
-from tests.storage.log.make import EPOCH, entry, event, key, removed, restored, stored, version
+from tests.storage.log.make import (
+    EPOCH,
+    entry,
+    event,
+    key,
+    labelled,
+    removed,
+    restored,
+    stored,
+    unlabelled,
+    version,
+)
 
 EVERY_KIND = (
     stored(key(), number=1),
@@ -27,6 +38,8 @@ EVERY_KIND = (
     event(Kind.VOIDED, key().scope, version="v1", detail="torn object"),
     event(Kind.CONDEMNED, None, object_key="dicom/aa/1/2/3~v.dcm", door="upkeep", peer=""),
     event(Kind.PURGED, key().scope, version="v1", node="another-node"),
+    labelled(Scope("1.2.1"), "urgent"),
+    unlabelled(key().scope, "a-b_C9"),
 )
 
 

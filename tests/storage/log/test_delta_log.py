@@ -34,7 +34,7 @@ from storage.objects.memory import MemoryStore
 from tests.storage.log.conftest import Place
 from tests.storage.log.make import key, stored
 from tests.storage.log.stores import Wrapped
-from tests.storage.log.stories import Row, play, random_log
+from tests.storage.log.stories import Row, play, play_labels, random_log
 
 SMALL = FoldLimits(chunk_bytes=1, file_rows=12, small_files=3)
 STATS = {"numRecords": 3, "minValues": {"study": "1.2", "since_revision": 4}}
@@ -206,7 +206,7 @@ async def test_nodes_that_take_turns_follow_one_another_and_leave_one_table(fold
         given = {"known": known[node], "index_file": tmp_path / f"{node}.npz"}
         _, known[node] = await fold(folder.store, folder.address, until=number, limits=SMALL, **given)  # type: ignore[arg-type]  # two keywords of different types
 
-    expected: dict[str, Row] = play(log)
+    expected: dict[str, Row] = {**play(log), **play_labels(log)}
     assert await fates(folder) == expected
 
 

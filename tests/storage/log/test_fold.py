@@ -22,21 +22,22 @@ from deltalake import DeltaTable, QueryBuilder
 from dicomweb.model.keys import Scope
 from storage.layout import TABLE, entry_key
 from storage.log.checkpoint import WITHOUT_HEADERS, Checkpoint
+from storage.log.codec import decode_batch, encode_entry
 from storage.log.delta import InstancesTable, place_of
 from storage.log.errors import DamagedEntry, DamagedTable, FoldFailed
 from storage.log.events import Event, Kind
 from storage.log.fold import fold
-from storage.log.folding import KNOWN
+from storage.log.folding import KNOWN, plan_touched
 from storage.log.gathering import FoldLimits, Rewriting, plan_rewriting
 from storage.log.journal import Journal
-from storage.log.rows import BLANKED, CURRENT_VIEW, SCHEMA
+from storage.log.rows import BLANKED, CURRENT_VIEW, SCHEMA, place_events, rows_of
 from storage.log.snapshot import Snapshot, TableFile
 from storage.objects.address import Folder, Memory
 from storage.objects.memory import MemoryStore
 from tests.storage.log.conftest import Place
-from tests.storage.log.make import event, key, removed, restored, stored
+from tests.storage.log.make import EPOCH, entry, event, key, labelled, removed, restored, stored, unlabelled
 from tests.storage.log.stores import Watched
-from tests.storage.log.stories import Row, play, random_log
+from tests.storage.log.stories import Row, play, play_labels, random_log
 
 SMALL = FoldLimits(chunk_bytes=1, file_rows=12, small_files=3)
 """A transaction an entry, files of a dozen rows, three small ones are gathered."""
@@ -56,7 +57,7 @@ async def rows(place: Place, columns: Sequence[str] = WITHOUT_HEADERS) -> list[d
 
 
 async def fates(place: Place) -> dict[str, Row]:
-    found = [row for row in await rows(place) if row["kind"] == Kind.STORED]
+    found = [row for row in await rows(place) if row["kind"] in (Kind.STORED, Kind.LABELLED)]
     assert len(found) == len({row["version"] for row in found})
     return {row["version"]: Row.read(row) for row in found}
 
@@ -100,7 +101,7 @@ async def test_folding_bit_by_bit_says_what_the_whole_log_says(folder: Place, se
 
     assert folded.transactions == len(log)
     assert snapshot.last == len(log)
-    assert await fates(folder) == play(log)
+    assert await fates(folder) == {**play(log), **play_labels(log)}
 
 
 @pytest.mark.parametrize("seed", range(10, 13))
@@ -113,7 +114,7 @@ async def test_folding_at_once_says_the_same(folder: Place, seed: int) -> None:
     folded, _ = await fold(folder.store, folder.address)
 
     assert (folded.entries, folded.transactions) == (20, 1)
-    assert await fates(folder) == play(log)
+    assert await fates(folder) == {**play(log), **play_labels(log)}
 
 
 async def test_a_fold_in_a_bucket_says_the_same(place: Place) -> None:
@@ -124,7 +125,7 @@ async def test_a_fold_in_a_bucket_says_the_same(place: Place) -> None:
 
     await fold(place.store, place.address)
 
-    assert await fates(place) == play(log)
+    assert await fates(place) == {**play(log), **play_labels(log)}
 
 
 async def test_folding_again_changes_nothing(folder: Place) -> None:
@@ -160,6 +161,45 @@ async def test_removals_and_undeletes_have_rows_of_their_own(folder: Place) -> N
     assert not any(told[kind]["current"] for kind in ("removed", "restored"))
 
 
+async def test_a_label_has_a_row_until_it_is_taken_off_or_what_it_is_on_is_removed(folder: Place) -> None:
+    study, series = Scope("1.2.1"), Scope("1.2.1", "1.2.1.1")
+    put = [labelled(study, "urgent"), labelled(series, "seen"), labelled(study, "teaching")]
+    await write(folder, [stored(key()), *put])
+    await fold(folder.store, folder.address)
+    await write(folder, [unlabelled(study, "urgent"), unlabelled(study, "seen")], [removed(series)], first=2)
+    await fold(folder.store, folder.address)
+
+    told = {row["label"]: row for row in await rows(folder) if row["kind"] == "labelled"}
+
+    assert {label: (row["state"], row["until_revision"]) for label, row in told.items()} == {
+        "urgent": ("unlabelled", 2),
+        "seen": ("removed", 3),
+        "teaching": ("label", None),
+    }
+    assert told["seen"]["series"] == "1.2.1.1"
+    assert not any(row["current"] for row in told.values())
+
+
+async def test_a_fold_of_labels_reads_no_version_of_their_study() -> None:
+    events = place_events(
+        [(2, decode_batch(encode_entry(entry(2, labelled(Scope("1.2.1"), "x"))), number=2, epoch=EPOCH))]
+    )
+    there = rows_of(
+        place_events(
+            [
+                (
+                    1,
+                    decode_batch(
+                        encode_entry(entry(1, stored(key()), removed(Scope("1.2.1")))), number=1, epoch=EPOCH
+                    ),
+                )
+            ]
+        )
+    )
+
+    assert plan_touched(events).matching(there)["kind"].to_pylist() == ["removed"]
+
+
 async def test_a_purge_blanks_the_header_and_leaves_the_identity(folder: Place) -> None:
     one, other = stored(key(), "v1"), stored(key(instance=2), "v2")
     await write(folder, [one, other], [removed(key().scope)])
@@ -184,7 +224,7 @@ async def test_two_processes_that_fold_at_once_leave_one_consistent_table(place:
     folded = await asyncio.gather(*(one.fold() for one in folders))
 
     assert [one.last for one in folded] == [40, 40]
-    assert await fates(place) == play(log)
+    assert await fates(place) == {**play(log), **play_labels(log)}
 
 
 async def test_folds_side_by_side_in_small_steps_lose_and_double_nothing(folder: Place) -> None:
@@ -193,7 +233,7 @@ async def test_folds_side_by_side_in_small_steps_lose_and_double_nothing(folder:
 
     await asyncio.gather(*(_fold_to_the_end(folder, len(log)) for _ in range(3)))
 
-    assert await fates(folder) == play(log)
+    assert await fates(folder) == {**play(log), **play_labels(log)}
 
 
 async def _fold_to_the_end(place: Place, last: int) -> None:
@@ -222,7 +262,7 @@ async def test_a_fold_that_dies_before_its_transaction_leaves_no_trace(
             await fold(folder.store, folder.address)
     await fold(folder.store, folder.address)
 
-    assert await fates(folder) == play(log)
+    assert await fates(folder) == {**play(log), **play_labels(log)}
 
 
 async def test_a_fold_that_dies_after_its_transaction_is_known_to_have_happened(
@@ -241,7 +281,7 @@ async def test_a_fold_that_dies_after_its_transaction_is_known_to_have_happened(
     folded, _ = await fold(folder.store, folder.address)
 
     assert folded.entries == len(log) - 1
-    assert await fates(folder) == play(log)
+    assert await fates(folder) == {**play(log), **play_labels(log)}
 
 
 @pytest.mark.parametrize("after", [0.4, 0.7])
@@ -256,7 +296,7 @@ async def test_a_folding_process_that_is_killed_does_no_harm(folder: Place, afte
     await asyncio.gather(started, return_exceptions=True)
     await Checkpoint(folder.store, folder.address).fold()
 
-    assert await fates(folder) == play(log)
+    assert await fates(folder) == {**play(log), **play_labels(log)}
 
 
 async def test_cancelling_a_fold_ends_its_process(folder: Place) -> None:
@@ -314,7 +354,7 @@ async def test_a_torn_table_in_a_folder_is_built_anew(folder: Place, torn: str) 
     folded = await Checkpoint(folder.store, folder.address).fold()
 
     assert folded.entries == len(log)
-    assert await fates(folder) == play(log)
+    assert await fates(folder) == {**play(log), **play_labels(log)}
 
 
 async def test_reading_a_torn_table_says_so(folder: Place) -> None:
@@ -350,7 +390,7 @@ async def test_a_table_is_rebuilt_on_demand(folder: Place) -> None:
     folded = await checkpoint.rebuild()
 
     assert folded.entries == 8
-    assert await fates(folder) == play(log)
+    assert await fates(folder) == {**play(log), **play_labels(log)}
 
 
 async def test_a_damaged_entry_ends_the_fold_before_it(folder: Place) -> None:
