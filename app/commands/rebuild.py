@@ -143,6 +143,9 @@ def _print(findings: Findings, progress: Progress) -> None:
         )
     print(f"removals       {counts.removals} are in force again")
     _name("repeated", "left behind by an interrupted writer, left alone", findings.repeated)
+    _name(
+        "doubtful", "current by their ids, while by the store's times another was written last", findings.doubtful
+    )
     _name("not ours", "under names that no archive writes", findings.strange)
     _name("NOT HONOURED", "removals whose notes cannot be read", _reasons(findings.damaged_notes))
     _name("LOST", "objects that cannot be read", _reasons(findings.damaged))

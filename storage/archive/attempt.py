@@ -99,5 +99,5 @@ async def known_states(catalog: Catalog, keys: set[InstanceKey]) -> dict[Instanc
         current = state.current
         others = (known_as(one) for one in state.visible if one is not current)
         kept = frozenset(name for names in others for name in names)
-        known[key] = Known(known_as(current) if current else None, kept, state.elsewhere)
+        known[key] = Known(known_as(current) if current else None, kept, state.elsewhere, state.latest)
     return known

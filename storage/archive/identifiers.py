@@ -24,6 +24,19 @@ def fresh_id() -> str:
         return f"{_last:028x}"
 
 
+def later_id(identifier: str, latest: str, *, leap: float = 0.0) -> str:
+    """`identifier` if it comes after `latest`, else a fresh id that does: whoever replaces a version names its
+    own so that the order of ids is that of the log, whatever the clocks of two nodes say.
+
+    `leap`: seconds by which it is to come after both. Other ids of this process do not follow it: one wrong clock
+    must not put all to come on.
+    """
+    if identifier > latest and not leap:
+        return identifier
+    milliseconds = int(max(identifier, latest)[:12], 16) + 1 + int(1000 * leap)
+    return f"{milliseconds:012x}{secrets.randbits(_RANDOM_BITS - 1):016x}"
+
+
 def id_time(identifier: str) -> float:
     """When an id was made, in seconds since 1970 by the clock of the node that made it."""
     return int(identifier[:12], 16) / 1000

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -26,7 +26,7 @@ from storage import layout
 from storage.archive.attempt import known_states
 from storage.archive.budget import ByteBudget, Share
 from storage.archive.conversion import Converted, Converter
-from storage.archive.identifiers import fresh_id
+from storage.archive.identifiers import fresh_id, later_id
 from storage.archive.inspect import Inspected, Unidentified, inspect_whole
 from storage.archive.judge import Candidate, Known, is_duplicate, known_as
 from storage.archive.settings import ArchiveSettings
@@ -75,8 +75,13 @@ class Intake:
             raise Unavailable("the archive is closing") from error
         return await found
 
-    async def receive(self, chunks: AsyncIterable[bytes], origin: Origin) -> Taken | WholeInstance:
-        """Read an instance to its end. A small one comes back as it is, to be taken in beside the next."""
+    async def receive(
+        self, chunks: AsyncIterable[bytes], origin: Origin, *, leap: float = 0.0
+    ) -> Taken | WholeInstance:
+        """Read an instance to its end. A small one comes back as it is, to be taken in beside the next.
+
+        `leap`: as `later_id` has it.
+        """
         pieces: list[bytes] = []
         share, handed_on, bound = Share(self.budget), False, self.settings.small_bytes
         iterator = aiter(chunks)
@@ -88,9 +93,10 @@ class Intake:
                     bound = await self._bound(pieces, bound)
                 if share.held > bound:
                     share.enough()
-                    return await StreamedInstance(self, origin).take(pieces, iterator)
+                    return await StreamedInstance(self, origin, leap=leap).take(pieces, iterator)
             share.enough()
-            whole = WholeInstance(self, b"".join(pieces) if len(pieces) != 1 else pieces[0], share, origin)
+            data = b"".join(pieces) if len(pieces) != 1 else pieces[0]
+            whole = WholeInstance(self, data, share, origin, leap=leap)
             handed_on = True
             return whole
         finally:
@@ -123,23 +129,25 @@ class Intake:
                 return layout.object_key(stored.key, one.version)
         return ""
 
-    async def take_again(self, candidate: Candidate, origin: Origin) -> Taken | None:
-        """Take in, from the stored bytes it repeats, an instance that has ceased to be a duplicate since it came.
+    async def take_again(self, candidate: Candidate, origin: Origin, *, leap: float) -> Taken | None:
+        """Take in an instance once more under a later id, from stored bytes: its own, or those it repeats.
 
-        None if those bytes are gone. Raises StoreError.
+        None if those bytes are gone. `leap` as `later_id` has it. Raises StoreError.
         """
-        share = Share(self.budget)
+        came = candidate.stored
+        source = layout.object_key(came.key, came.version) if candidate.written else candidate.copy_of
         try:
-            await share.grow(candidate.stored.size)
-            share.enough()
-            data = await self.store.get(candidate.copy_of)
+            async with aclosing(self.store.stream(source)) as chunks:
+                received = await self.receive(chunks, origin, leap=leap)
         except ObjectMissing:
-            share.give()
             return None
-        except BaseException:
-            share.give()
-            raise
-        return await WholeInstance(self, data, share, origin).take(again=candidate.stored)
+        taken = await received.take(again=came) if isinstance(received, WholeInstance) else received
+        if taken.candidate is not None and candidate.written:
+            again = taken.candidate
+            again.stored = replace(again.stored, original=came.original)
+            again.warnings, again.warned_tags = candidate.warnings, candidate.warned_tags
+            again.as_it_came = candidate.as_it_came
+        return taken
 
     async def put_header(self, stored: StoredVersion, written: list[str]) -> StoredVersion:
         """A header too large for a row goes to an object of its own."""
@@ -172,9 +180,10 @@ def _guarded(work: Callable[[], _Result]) -> _Result:
 class WholeInstance:
     """A small instance in memory; its bytes count against the budget until it is written or refused."""
 
-    def __init__(self, intake: Intake, data: bytes, share: Share, origin: Origin) -> None:
-        """`share` is what the data take of the budget."""
+    def __init__(self, intake: Intake, data: bytes, share: Share, origin: Origin, *, leap: float) -> None:
+        """`share` is what the data take of the budget; `leap` as `later_id` has it."""
         self._intake = intake
+        self._leap = leap
         self._data = data
         self._share = share
         self._origin = origin
@@ -199,13 +208,16 @@ class WholeInstance:
             return refused(error)
         except Stumbled as error:
             return stumbled_over(error)
-        stored = found.version
-        if refusal := outside(stored, self._origin.expect):
+        if refusal := outside(found.version, self._origin.expect):
             return refusal
+        known = await intake.known(found.version.key)
+        version = later_id(version, known.latest, leap=self._leap)
+        stored = replace(found.version, version=version)
+        found = replace(found, version=stored)
         candidate = Candidate(stored, self._origin.door, self._origin.peer, found.warnings, found.warned_tags)
         if again is not None:
             candidate.stored = replace(stored, original=_came_as(again, stored))
-        elif await self._is_there(candidate):
+        elif await self._is_there(candidate, known):
             return Taken(candidate)
         elif intake.converter:
             converted = await intake.converter.convert(self._data, found)
@@ -213,14 +225,14 @@ class WholeInstance:
                 candidate.as_it_came = converted
                 return await self._write(candidate)
             self._data, candidate.stored = converted.data, converted.version
-            if await self._is_there(candidate):
+            if await self._is_there(candidate, await intake.known(stored.key)):
                 return Taken(candidate)
         return await self._write(candidate)
 
-    async def _is_there(self, candidate: Candidate) -> bool:
+    async def _is_there(self, candidate: Candidate, known: Known) -> bool:
         """Whether the archive has the same data set; the candidate then says where."""
         intake, stored = self._intake, candidate.stored
-        if not is_duplicate(known_as(stored), await intake.known(stored.key), intake.settings.duplicates):
+        if not is_duplicate(known_as(stored), known, intake.settings.duplicates):
             return False
         candidate.written, candidate.copy_of = False, await intake.copy_of(stored)
         return True

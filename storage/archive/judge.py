@@ -29,6 +29,8 @@ class Known:
     """Visible versions that are not current, all together."""
     elsewhere: bool = False
     """The SOP Instance UID is visible under another series or study too."""
+    latest: str = ""
+    """The last of all its versions by their ids, hidden and former ones among them; empty if there is none."""
 
 
 @dataclass(slots=True)
@@ -56,6 +58,8 @@ class Verdict:
     outcome: Outcome
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
+    overtaken: bool = False
+    """Refused because the version's id comes before that of one the log has: under a later id it would do."""
 
     @property
     def makes_row(self) -> bool:
@@ -63,9 +67,23 @@ class Verdict:
         return self.outcome in (Outcome.STORED, Outcome.REPLACED, Outcome.KEPT)
 
 
+_OVERTAKEN = Verdict(
+    Outcome.REFUSED,
+    failure=Failure(
+        Reason.PROCESSING_FAILURE,
+        "other versions of the instance were stored again and again while it came; send it again",
+    ),
+    overtaken=True,
+)
+
+
 @dataclass(slots=True)
 class Bench:
-    """Judges the candidates of one attempt in their order; the same key may come more than once."""
+    """Judges the candidates of one attempt in their order; the same key may come more than once.
+
+    What gets a row has a later id than every version before it: of the order in which versions were committed, a
+    rebuild finds nothing but the ids in the names of their objects.
+    """
 
     policy: Duplicates
     states: dict[InstanceKey, Known] = field(default_factory=dict)
@@ -75,8 +93,10 @@ class Bench:
         key = candidate.stored.key
         known = self.states.get(key, Known())
         verdict = _with_warnings(verdict_of(candidate, known, self.policy), candidate, known)
+        if verdict.makes_row and candidate.stored.version < known.latest:
+            return _OVERTAKEN
         if verdict.makes_row:
-            self.states[key] = _after(verdict, known_as(candidate.stored), known)
+            self.states[key] = _after(verdict, candidate.stored, known)
         return verdict
 
 
@@ -117,7 +137,7 @@ def _with_warnings(verdict: Verdict, candidate: Candidate, known: Known) -> Verd
     return replace(verdict, warnings=tuple(warnings))
 
 
-def _after(verdict: Verdict, version: Names, known: Known) -> Known:
+def _after(verdict: Verdict, stored: StoredVersion, known: Known) -> Known:
     if verdict.outcome is Outcome.KEPT:
-        return replace(known, kept=known.kept | version)
-    return replace(known, current=version)
+        return replace(known, kept=known.kept | known_as(stored), latest=stored.version)
+    return replace(known, current=known_as(stored), latest=stored.version)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import InstanceKey
 from storage import layout
-from storage.archive.identifiers import fresh_id
+from storage.archive.identifiers import fresh_id, later_id
 from storage.archive.inspect import Inspector, Unidentified
 from storage.archive.judge import Candidate
 from storage.archive.taken import Origin, Stumbled, Taken, out_of_room, outside, refused, stumbled_over
@@ -25,8 +25,10 @@ _BLOCK = 4 << 20
 class StreamedInstance:
     """A large instance: inspected and uploaded block by block."""
 
-    def __init__(self, intake: Intake, origin: Origin) -> None:
+    def __init__(self, intake: Intake, origin: Origin, *, leap: float) -> None:
+        """`leap` as `later_id` has it."""
         self._intake = intake
+        self._leap = leap
         self._origin = origin
         self._inspector = Inspector(intake.settings.limits)
         self._version = fresh_id()
@@ -64,6 +66,8 @@ class StreamedInstance:
 
     async def _upload(self, key: InstanceKey, head: list[bytes], blocks: AsyncIterator[bytes]) -> Taken:
         intake = self._intake
+        known = await intake.known(key)
+        self._version = later_id(self._version, known.latest, leap=self._leap)
         written = [layout.object_key(key, self._version)]
         try:
             async with intake.store.upload(written[0]) as upload:

@@ -21,6 +21,10 @@ from storage.archive.taken import Origin, Taken, out_of_room
 from storage.archive.works import StoreResult
 from storage.objects.contract import ObjectStore, StoreError, StoreFull
 
+_LEAPS = (0.0, 0.25, 1.0, 4.0)
+"""Seconds by which an instance that was overtaken is named after all that is known, attempt by attempt: so much
+time whoever is overtaken again and again leaves to those who store the same instance meanwhile."""
+
 
 class LakeSubmission:
     """Fulfils `dicomweb.ports.Submission`."""
@@ -104,7 +108,7 @@ class LakeSubmission:
                 receipts.append(one.refusal or _nothing())
                 continue
             verdict = next(verdicts)
-            if verdict.outcome is Outcome.REFUSED and one.candidate.copy_of:
+            if verdict.overtaken or (verdict.outcome is Outcome.REFUSED and one.candidate.copy_of):
                 receipts.append(await self._once_more(one, verdict))
                 continue
             receipts.append(_receipt(one, verdict, result.revision if result else 0))
@@ -116,24 +120,35 @@ class LakeSubmission:
         return receipts
 
     async def _once_more(self, taken: Taken, refusal: Verdict) -> Receipt:
-        """Store an instance that was a duplicate when it came and is none any more, from the bytes it repeats.
+        """Store an instance from stored bytes under a later id: its own bytes if another version overtook it, or
+        those it repeats if it was a duplicate when it came and is none any more.
 
-        So it goes when one request holds two versions of an instance and the archive the second, or when another
-        sender replaces or removes what this one repeats.
+        The latter is so when one request holds two versions of an instance and the archive the second, or when
+        another sender replaces or removes what this one repeats.
         """
         assert taken.candidate is not None
-        again = await self._intake.take_again(taken.candidate, self._origin)
-        if again is None or again.candidate is None:
-            return _receipt(taken, refusal, 0)
-        await self._store.settle(again.keys)
-        try:
-            result = await self._committer.submit([again.candidate])
-        except StoreFull:
-            await self._intake.discard(again.keys)
-            return _no_room(again)
-        if not result.verdicts[0].makes_row:
-            await self._intake.discard(again.keys)
-        return _receipt(again, result.verdicts[0], result.revision)
+        verdict, revision = refusal, 0
+        for leap in _LEAPS:
+            again = await self._intake.take_again(taken.candidate, self._origin, leap=leap)
+            await self._intake.discard(taken.keys)
+            if again is None or again.candidate is None:
+                return _receipt(taken, verdict, revision)
+            taken = again
+            assert taken.candidate is not None
+            await self._store.settle(taken.keys)
+            try:
+                result = await self._committer.submit([taken.candidate])
+            except StoreFull:
+                await self._intake.discard(taken.keys)
+                return _no_room(taken)
+            verdict, revision = result.verdicts[0], result.revision
+            if not verdict.overtaken:
+                break
+        if not verdict.makes_row:
+            await self._intake.discard(taken.keys)
+        elif self._intake.converter and taken.candidate:
+            self._intake.converter.counts.count(taken.candidate)
+        return _receipt(taken, verdict, revision)
 
     async def __aenter__(self) -> Self:
         return self

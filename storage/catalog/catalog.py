@@ -15,7 +15,7 @@ The event loop never waits for DuckDB: one thread writes, a few read.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -56,9 +56,11 @@ class KeyState:
     """Every visible version, the current one among them."""
     elsewhere: bool
     """The SOP Instance UID is visible under another series or study too."""
+    latest: str
+    """The last of all its versions by their ids, also of those that are not visible; empty if there is none."""
 
 
-_NOTHING = KeyState(None, (), False)
+_NOTHING = KeyState(None, (), False, "")
 
 
 class Catalog:
@@ -181,7 +183,7 @@ class Catalog:
             await self.flush()
             elsewhere = await self._database.read(partial(lookup.visible_elsewhere, keys=doubtful))
             for key in elsewhere:
-                found[key] = KeyState(found[key].current, found[key].visible, True)
+                found[key] = replace(found[key], elsewhere=True)
         return found
 
     async def find(self, key: InstanceKey) -> Instance | None:
@@ -298,4 +300,5 @@ def _key_state(state: SeriesState | None, key: InstanceKey) -> KeyState:
     if not versions:
         return _NOTHING
     visible = tuple(one.instance for one in versions if one.visible)
-    return KeyState(state.find(key.instance) if state is not None else None, visible, False)
+    latest = max(one.instance.version for one in versions)
+    return KeyState(state.find(key.instance) if state is not None else None, visible, False, latest)

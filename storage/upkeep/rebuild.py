@@ -37,7 +37,7 @@ from storage.objects.contract import ObjectMissing, ObjectStore, StoreError
 from storage.upkeep.rebuild_epoch import Claim, RebuildTaken
 from storage.upkeep.rebuild_findings import Findings, FindingsLog
 from storage.upkeep.rebuild_listing import StudyListing, list_studies
-from storage.upkeep.rebuild_plan import DamagedNote, Found, Note, parse_note, plan_study
+from storage.upkeep.rebuild_plan import DamagedNote, Found, Note, doubtful, parse_note, plan_study
 from storage.upkeep.rebuild_read import Misplaced, inspect_object
 
 _AT_ONCE = 16
@@ -146,7 +146,10 @@ class Rebuild:
         if len(self._bench.states) > _REMEMBERED:
             await self._read_waiting()
             self._bench.states.clear()
-        for step in plan_study(study.objects, await self._notes(study)):
+        notes, first = await self._notes(study), self._policy is Duplicates.KEEP
+        unsure = {one.info.key for one in doubtful(study.objects, notes, first=first)}
+        findings.new.doubtful += unsure.difference(findings.all.doubtful)
+        for step in plan_study(study.objects, notes):
             if isinstance(step, Note):
                 await self._remove(step)
             elif not self._is_done(step):

@@ -48,6 +48,9 @@ class Findings:
     repeated: list[str] = field(default_factory=list)
     """Where versions are kept beside one another, objects that repeat one: an interrupted writer left them."""
 
+    doubtful: list[str] = field(default_factory=list)
+    """Objects that became current by the order of ids, while by the store's times another was written last."""
+
     @property
     def lost(self) -> bool:
         """Whether something did not come back as it was."""
@@ -56,7 +59,8 @@ class Findings:
     @property
     def names(self) -> int:
         """How many things are named."""
-        return len(self.damaged) + len(self.damaged_notes) + len(self.strange) + len(self.repeated)
+        lists = self.damaged, self.damaged_notes, self.strange, self.repeated, self.doubtful
+        return sum(map(len, lists))
 
     def gather(self, other: dict[str, Any]) -> None:
         """Add what is named elsewhere."""
@@ -64,6 +68,8 @@ class Findings:
         self.damaged_notes |= other["damaged_notes"]
         self.strange = sorted({*self.strange, *other["strange"]})
         self.repeated = sorted({*self.repeated, *other["repeated"]})
+        # which a rebuild does not know that an earlier release began
+        self.doubtful = sorted({*self.doubtful, *other.get("doubtful", ())})
 
 
 class FindingsLog:

@@ -5,24 +5,29 @@ order of the log comes back as far as it matters:
 
     versions named by the first removal, by id ─▶ that removal ─▶ those named by the second ─▶ ... ─▶ the others
 
-Where the clocks of two nodes differed, or one upload took longer than another that began later, two versions of
-an instance may have been committed in the other order: nothing in the bucket tells.
+A writer gives a version an id that comes after those of all versions the log had before (`judge`), whatever its
+clock says. What was never committed, and what writers of earlier releases named, may have an id that is ahead all
+the same: where the store's own times say that another version was written later, the order is told as doubtful.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
-from dicomweb.model.keys import Scope
+from dicomweb.model.keys import InstanceKey, Scope
 from storage.archive.identifiers import id_time
 from storage.layout import ObjectName, parse_removed_key
 from storage.objects.contract import ObjectInfo
+
+_WRITTEN_TOGETHER = timedelta(seconds=1)
+"""Between the times of two objects that say nothing of their order: stores tell whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,10 @@ class Found:
 
     @property
     def time(self) -> datetime:
-        """When it came, by the clock of the node that took it; by the store's if its name does not tell."""
+        """When it came, by the clock of the node that took it; by the store's if its name does not tell, or is
+        ahead of that."""
         try:
-            return datetime.fromtimestamp(id_time(self.name.version), UTC)
+            return min(datetime.fromtimestamp(id_time(self.name.version), UTC), self.info.modified)
         except (ValueError, OverflowError, OSError):
             return self.info.modified
 
@@ -81,6 +87,24 @@ def parse_note(key: str, data: bytes) -> Note:
         return Note(key, scope, time.astimezone(UTC), versions, place)
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedNote(f"{type(error).__name__}, {len(data)} bytes") from error
+
+
+def doubtful(objects: Iterable[Found], notes: Sequence[Note], *, first: bool) -> Iterator[Found]:
+    """The versions that become current by their ids, where the store says that they are not the last.
+
+    `first`: the first version of an instance is current, not the last. Those that a removal came after are hidden,
+    whatever their order.
+    """
+    hidden = frozenset().union(*(note.versions for note in notes))
+    versions = defaultdict[InstanceKey, list[Found]](list)
+    for one in sorted(objects, key=lambda one: one.name.version):
+        if one.name.version not in hidden:
+            versions[one.name.key].append(one)
+    for several in versions.values():
+        chosen = several[0 if first else -1]
+        ahead = [chosen.info.modified - one.info.modified for one in several]
+        if max(ahead) > _WRITTEN_TOGETHER if first else min(ahead) < -_WRITTEN_TOGETHER:
+            yield chosen
 
 
 def plan_study(objects: Iterable[Found], notes: Sequence[Note]) -> Iterator[Step]:

@@ -258,6 +258,53 @@ async def test_with_keep_the_version_that_came_first_is_current(tmp_path: Path) 
         assert again.outcome is Outcome.DUPLICATE
 
 
+async def test_an_order_that_the_times_of_objects_contradict_is_named(tmp_path: Path) -> None:
+    """A writer whose clock was ahead was killed before its commit; another version was stored then."""
+    store = MemoryStore()
+    async with open_lake(store, tmp_path / "before") as archive:
+        await store_files(archive, slice_of(1), slice_of(2))
+        orphan = layout.object_key(key_of(1), id_at(hours=1))
+        await store.put(orphan, [slice_of(1, PatientID="never acknowledged")])
+        set_back(store)
+        await store_files(archive, slice_of(1, PatientID="last"), slice_of(2, PatientID="last"))
+    await lose_log(store)
+    findings = await remake(store)
+    assert findings.doubtful == [orphan]
+    state = await look(store, node="somebody")
+    assert state.format is not None
+    assert orjson.loads(await store.get(layout.report_key(state.format.epoch)))["doubtful"] == [orphan]
+    # a removal that names them leaves nothing to doubt
+    async with open_lake(store, tmp_path / "after") as archive:
+        await archive.remove(key_of(1).scope, door="", peer="")
+    await lose_log(store)
+    assert (await remake(store)).doubtful == []
+
+
+async def test_with_keep_it_is_the_first_version_that_is_doubted(tmp_path: Path) -> None:
+    store = MemoryStore()
+    settings = ArchiveSettings(duplicates=Duplicates.KEEP, poll_seconds=0)
+    async with open_lake(store, tmp_path, settings=settings) as archive:
+        await store_files(archive, slice_of(1), slice_of(2))
+        set_back(store)
+        await store_files(archive, slice_of(2, PatientID="beside"))
+    orphan = layout.object_key(key_of(1), id_at(hours=-1))
+    await store.put(orphan, [slice_of(1, PatientID="never acknowledged")])
+    await lose_log(store)
+    assert (await remake(store, archive=settings)).doubtful == [orphan]
+
+
+def id_at(*, hours: int) -> str:
+    """By a clock that is ahead."""
+    made = fresh_id()
+    return f"{int(made[:12], 16) + 3_600_000 * hours:012x}{made[12:]}"
+
+
+def set_back(store: MemoryStore) -> None:
+    """Let everything have been written some time ago."""
+    for key, held in store._objects.items():
+        store._objects[key] = replace(held, modified=held.modified - timedelta(minutes=5))
+
+
 async def test_what_was_purged_stays_away(tmp_path: Path) -> None:
     store = MemoryStore()
     async with open_lake(store, tmp_path / "a") as archive:
