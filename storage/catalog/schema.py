@@ -5,6 +5,7 @@
     series      one row a series, likewise
     instances   one row a version, without its header; `segment` .. `length` say where the header lies
     removals, restorations   what REMOVED and RESTORED events said
+    labels      one row for each time a label was put on something, and what became of it
     extra       values of attributes that settings make searchable
 
 Rows refer to one another by numbers of this file alone, given in the order of arrival: the rows of a series lie
@@ -18,7 +19,7 @@ log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from storage.log.columns import COLUMNS, Column
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION = 3
+VERSION = 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -52,14 +53,20 @@ class Table:
     name: str
     columns: dict[str, str]
     indexes: tuple[str, ...] = ()
+    packing: dict[str, str] = field(default_factory=dict)
+    """How columns are compressed; for the others DuckDB tries what there is on every block of values."""
 
     def definitions(self) -> list[str]:
         """The statements that make it."""
-        columns = ", ".join(f'"{name}" {kind}' for name, kind in self.columns.items())
+        columns = ", ".join(self._column(name, kind) for name, kind in self.columns.items())
         return [
             f"CREATE TABLE {self.name} ({columns})",
             *(f'CREATE INDEX {self.name}_{column} ON {self.name} ("{column}")' for column in self.indexes),
         ]
+
+    def _column(self, name: str, kind: str) -> str:
+        packing = self.packing.get(name)
+        return f'"{name}" {kind}' + (f" USING COMPRESSION {packing}" if packing else "")
 
 
 @cache
@@ -91,6 +98,11 @@ def _searched(level: Level) -> dict[str, str]:
         columns[words(column.name)] = "VARCHAR"
     return columns
 
+
+_DENSE = "zstd"
+"""For long texts that are alike and read one at a time: a third of the room and of the time of DuckDB's choice."""
+_PLAIN = "uncompressed"
+"""For what cannot be made shorter, of which DuckDB would have to find that out."""
 
 META = Table("meta", {"schema": "INTEGER", "epoch": "VARCHAR", "applied": "BIGINT", "next_row": "BIGINT"})
 
@@ -127,6 +139,7 @@ STUDIES = Table(
         **_searched(Level.STUDY),
     },
     ("no", "hash", "patient_id", "accession_number"),
+    {"uid": _PLAIN},
 )
 """`conflict`: the instances disagree about who the patient is, or which study; `newest`: date and time as one
 number, by which studies are listed."""
@@ -147,6 +160,7 @@ SERIES = Table(
         **_searched(Level.SERIES),
     },
     ("no", "study_no", "hash"),
+    {"study": _PLAIN, "uid": _PLAIN, "attributes": _DENSE},
 )
 """`hash` is that of the Series Instance UID; `attributes` the study's and series' columns of the last instance as
 JSON."""
@@ -202,6 +216,10 @@ INSTANCES = Table(
         "length": "INTEGER",
         **{name: kind for name, kind in _searched(Level.INSTANCE).items() if name != "instance_number"},
     },
+    packing={
+        **dict.fromkeys(("file_meta", "attributes"), _DENSE),
+        **dict.fromkeys(("sop", "version", "digest", "meta_digest"), _PLAIN),
+    },
 )
 """`hash` is that of the SOP Instance UID, `print` of what must agree within a study."""
 
@@ -216,6 +234,13 @@ _EVENT_COLUMNS = {
 REMOVALS = Table("removals", {**_EVENT_COLUMNS, "study_hash": "UBIGINT"})
 RESTORATIONS = Table("restorations", {**_EVENT_COLUMNS, "target": "BIGINT"})
 
+LABELS = Table(
+    "labels",
+    {**_EVENT_COLUMNS, "study_hash": "UBIGINT", "label": "VARCHAR", "ended": "BIGINT", "hidden_by": "BIGINT"},
+)
+"""`ended`: the entry that took it off; `hidden_by`: the first removal in force of what it is on. In force is what
+has neither."""
+
 EXTRA = Table(
     "extra",
     {
@@ -229,7 +254,7 @@ EXTRA = Table(
 )
 """One row a value; one with nothing in it for an attribute that is absent or empty."""
 
-TABLES = (META, STUDIES, SERIES, INSTANCES, REMOVALS, RESTORATIONS, EXTRA)
+TABLES = (META, STUDIES, SERIES, INSTANCES, REMOVALS, RESTORATIONS, LABELS, EXTRA)
 
 
 def arrow_table(table: Table, rows: Sequence[tuple[Any, ...]], columns: Sequence[str] | None = None) -> Any:
