@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from dicomweb.model.ranges import ByteRange
 from storage.log.errors import DamagedTable
+from storage.log.parquet_constants import constants_of, with_constants
 from storage.objects.contract import ObjectMissing, ObjectStore
 
 _TAIL = 64 << 10
@@ -136,16 +137,22 @@ async def read_groups(
     store: ObjectStore, footer: Footer, groups: Sequence[int], columns: Sequence[str]
 ) -> pa.Table:
     """Columns of row groups, in the order of the file. Raises DamagedTable and the store's errors."""
+    constants = constants_of(footer.metadata, groups, columns)
+    columns = [name for name in columns if name not in constants]
     spans = [span for span in plan_spans(footer.metadata, groups, columns) if span.start < footer.tail.start]
     parts = await asyncio.gather(*(_get(store, footer.key, span) for span in spans))
     pieces = [*(_Piece(span.start, part) for span, part in zip(spans, parts, strict=True)), footer.tail]
-    return await asyncio.to_thread(_decode, footer, pieces, list(groups), list(columns))
+    return await asyncio.to_thread(_decode, footer, pieces, list(groups), columns, constants)
 
 
-def _decode(footer: Footer, pieces: list[_Piece], groups: list[int], columns: list[str]) -> pa.Table:
+def _decode(
+    footer: Footer, pieces: list[_Piece], groups: list[int], columns: list[str], constants: dict[str, Any]
+) -> pa.Table:
     try:
         file = pq.ParquetFile(_Sparse(footer.size, pieces), metadata=footer.metadata, pre_buffer=False)
-        return file.read_row_groups(groups, columns=columns, use_threads=False)
+        rows = file.read_row_groups(groups, columns=columns, use_threads=False)
+        count = sum(footer.metadata.row_group(group).num_rows for group in groups)
+        return with_constants(rows, count, constants, file.schema_arrow)
     except (pa.ArrowException, OSError) as error:
         raise DamagedTable(f"{footer.key} cannot be read") from error
 
