@@ -48,8 +48,8 @@ class Plan:
     """Share of the requests to the store that fail, if it has a weather."""
     skew: float = 0.0
     """Seconds by which the clocks of nodes are wrong, one ahead and one behind."""
-    sweep_every: float = 5.0
-    """Seconds between two sweeps with hardly any grace; 0 for none."""
+    sweep_every: float = 1.5
+    """Seconds between two sweeps with hardly any grace, or none; 0 for no sweeps."""
 
 
 @dataclass
@@ -169,7 +169,10 @@ def _rage(
 
 
 def _keep_sweeping(place: Place, folder: Path, campaign: Campaign, stop: threading.Event) -> None:
-    """Sweep all the time, with a grace far shorter than writers may stand still: they have to find out."""
+    """Sweep all the time, with a grace far shorter than writers may stand still: they have to find out.
+
+    Every other one, by chance, takes whatever no entry names at that moment, also what is about to be named.
+    """
     try:
         asyncio.run(_sweep_until(place, folder, campaign, stop))
     except Exception as error:
@@ -179,10 +182,11 @@ def _keep_sweeping(place: Place, folder: Path, campaign: Campaign, stop: threadi
 
 async def _sweep_until(place: Place, folder: Path, campaign: Campaign, stop: threading.Event) -> None:
     async with place.open() as store, open_lake(store, folder / "sweeper", node="sweeper") as archive:
-        stopped = asyncio.create_task(asyncio.to_thread(stop.wait))
+        stopped, chance = asyncio.create_task(asyncio.to_thread(stop.wait)), random.Random(campaign.plan.seed)
         while not stopped.done():
             await asyncio.wait({stopped}, timeout=campaign.plan.sweep_every)
-            sweeping = asyncio.create_task(sweep(archive, age_seconds=1.0, grace_seconds=0.5))
+            age, grace = chance.choice(((1.0, 0.5), (-campaign.plan.skew, 0.0)))
+            sweeping = asyncio.create_task(sweep(archive, age_seconds=age, grace_seconds=grace))
             # one that is under way is given up: nothing may move when the verdict begins
             await asyncio.wait({sweeping, stopped}, return_when=asyncio.FIRST_COMPLETED)
             sweeping.cancel()

@@ -193,14 +193,14 @@ class Client:
                         self.ledger.fault(f"{sop} is missing in a store answer")
                 elif sop in told.stored:
                     one.states = frozenset([digest])
-                    self.stored(asked, told.revision, one.key, digest)
+                    self.stored(asked, told.revision, one.key, digest, among=len(batch))
             if told is not None or self.stop.is_set() or self.chance.random() < 0.3:
                 return
             self.stop.wait(0.1)
 
-    def stored(self, asked: Asked, revision: int, key: InstanceKey, digest: bytes) -> None:
+    def stored(self, asked: Asked, revision: int, key: InstanceKey, digest: bytes, *, among: int) -> None:
         self.ledger.acknowledge(
-            Ack(revision, "stored", key.scope, asked.floor, asked.begun, key=key, digest=digest)
+            Ack(revision, "stored", key.scope, asked.floor, asked.begun, key=key, digest=digest, among=among)
         )
 
     def fresh(self) -> int:
@@ -405,7 +405,7 @@ class Client:
         told = self.send(files, one)
         for (key, _), digest in zip(some, digests, strict=True):
             if told is not None and key.instance in told.stored:
-                self.stored(asked, told.revision, key, digest)
+                self.stored(asked, told.revision, key, digest, among=len(some))
 
     def duel(self, key: InstanceKey) -> None:
         """At two nodes at the very same time: the same instance, or other bytes for it, or its removal."""

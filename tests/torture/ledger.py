@@ -92,6 +92,8 @@ class Ack:
     """For `stored`."""
     target: int = 0
     """For `restored`: the removal's revision."""
+    among: int = 1
+    """For `stored`: instances in the request; of several, the revision is that of the last."""
 
 
 @dataclass(frozen=True, slots=True)

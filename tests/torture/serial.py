@@ -92,8 +92,17 @@ def _stands(timeline: Timeline, ack: Ack, *, done: bool) -> bool:
     """Whether what was stored was new, or a duplicate of what was there by its entry or just before it."""
     if ack.key is None or (done and ack.revision > ack.floor):
         return True
+    if ack.among > 1 and _came_before(timeline, ack):
+        return True
     # other requests of the same entry may have replaced it there
     return ack.digest in (timeline.at(ack.key, ack.revision), timeline.at(ack.key, ack.revision - 1))
+
+
+def _came_before(timeline: Timeline, ack: Ack) -> bool:
+    """Whether it was stored, or was there, at some revision since it was asked for."""
+    what = (ack.key, ack.digest)
+    stored = any((n, "stored", what) in timeline.acts for n in range(ack.floor + 1, ack.revision))
+    return stored or (ack.key is not None and ack.digest in timeline.between(ack.key, ack.floor, ack.revision))
 
 
 def check_reads(
