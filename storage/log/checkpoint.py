@@ -69,6 +69,11 @@ class Checkpoint:
         """Delete the table and fold the whole log into a new one. Raises as `fold`."""
         return await self._folded({"action": "rebuild"})
 
+    async def erase(self) -> Folded:
+        """Fold, and leave nothing of what the table was before: of what was purged it then tells no more than the
+        log does. Raises as `fold`."""
+        return await self._folded({"action": "erase"})
+
     async def _folded(self, job: dict[str, Any]) -> Folded:
         if isinstance(self._address, Memory):
             return Folded(0)

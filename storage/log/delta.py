@@ -150,6 +150,11 @@ class InstancesTable:
             self._table.vacuum(dry_run=False, full=True)
         return True
 
+    def begin_log(self) -> int:
+        """Write a checkpoint of the table's log, and say of which version: nobody needs a commit before it."""
+        self._table.create_checkpoint()
+        return self._table.version()
+
 
 def tidying_due(version: int) -> bool:
     """Whether `tidy_if_due` has anything to do at a version of the table."""

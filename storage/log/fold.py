@@ -17,6 +17,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ import pyarrow as pa
 
 from storage.layout import TABLE
 from storage.log.delta import InstancesTable, Place, place_of, tidying_due
-from storage.log.delta_log import Conflict, Unfamiliar, advance, with_token
+from storage.log.delta_log import Conflict, Unfamiliar, advance, encode_commit, place, with_token
 from storage.log.errors import DamagedEntry, DamagedTable, FoldFailed
 from storage.log.fold_step import FoldStep
 from storage.log.gathering import FoldLimits
@@ -35,8 +36,11 @@ from storage.log.study_index import StudyIndex
 from storage.objects.address import Address, Folder, open_store
 from storage.objects.contract import ObjectStore
 
-__all__ = ["FoldLimits", "discard", "fold"]
+__all__ = ["FoldLimits", "discard", "erase", "fold"]
 
+_LOG = f"{TABLE}/_delta_log/"
+_AT_ONCE = 16
+"""Objects that are deleted side by side."""
 _LOOK_SECONDS = 0.5
 """How soon a folding process notices that its node has gone."""
 _ATTEMPTS = 8
@@ -134,22 +138,23 @@ class _Table:
         self._known = snapshot
         if tidying_due(snapshot.version):
             await asyncio.to_thread(_tidy, place_of(self._address))
-            await self._settle_log(snapshot.version)
+            await _settle_log(self._store, self._address, snapshot.version)
             self._fresh = False
 
     async def _open(self) -> Snapshot:
         snapshot = await asyncio.to_thread(_open, place_of(self._address), self._epoch)
-        await self._settle_log(snapshot.version)
+        await _settle_log(self._store, self._address, snapshot.version)
         return await with_token(self._store, snapshot)
 
-    async def _settle_log(self, version: int) -> None:
-        """Make the table's own log durable; delta-rs does not sync what it writes to a folder."""
-        if not isinstance(self._address, Folder):
-            return
-        names = [f"{number:020d}.json" for number in {0, max(0, version - 1), version}]
-        names += ["_last_checkpoint", f"{version:020d}.checkpoint.parquet"]
-        path, keys = self._address.path, [f"{TABLE}/_delta_log/{name}" for name in names]
-        await self._store.settle([key for key in keys if (path / key).exists()])
+
+async def _settle_log(store: ObjectStore, address: Address, version: int) -> None:
+    """Make the table's own log durable; delta-rs does not sync what it writes to a folder."""
+    if not isinstance(address, Folder):
+        return
+    names = [f"{number:020d}.json" for number in {0, max(0, version - 1), version}]
+    names += ["_last_checkpoint", f"{version:020d}.checkpoint.parquet"]
+    path, keys = address.path, [f"{_LOG}{name}" for name in names]
+    await store.settle([key for key in keys if (path / key).exists()])
 
 
 def _open(place: Place, epoch: str) -> Snapshot:
@@ -175,8 +180,62 @@ async def discard(store: ObjectStore) -> None:
     # once more for what a fold placed meanwhile: it takes its own commit back if it sees that the table has gone
     while keys := [info.key async for info in store.list(f"{TABLE}/")]:
         # the table's own log first, so that nobody takes what is left for a table
-        for key in sorted(keys, key=lambda key: (f"{TABLE}/_delta_log/" not in key, key)):
+        for key in sorted(keys, key=lambda key: (_LOG not in key, key)):
             await store.delete(key)
+
+
+async def erase(
+    store: ObjectStore,
+    address: Address,
+    *,
+    limits: FoldLimits | None = None,
+    known: Snapshot | None = None,
+    index_file: Path | None = None,
+) -> tuple[Folded, Snapshot]:
+    """Fold, and delete what the table was before: what was purged is in none of its files then, nor in its log.
+
+    The fold writes anew the files that hold what was purged, and no others. What a file that was replaced held,
+    and the least and greatest values that the table's log tells of it, would be there for a week more. Whoever
+    reads by an earlier version of the table has to open it again. Raises as `fold`.
+    """
+    folded, after, files = await _fold_and_bar(store, address, limits=limits, known=known, index_file=index_file)
+    stay = {file.key for file in after.files}
+    await _delete(store, [key for key in files if key not in stay])
+    version = await asyncio.to_thread(_begin_log, place_of(address))
+    await _settle_log(store, address, version)
+    # all names begin with the number of a version, but that of the last checkpoint, which comes after them
+    log = [info.key async for info in store.list(_LOG)]
+    await _delete(store, [key for key in log if key < f"{_LOG}{version:020d}"])
+    return folded, after
+
+
+async def _fold_and_bar(
+    store: ObjectStore, address: Address, **how: Any
+) -> tuple[Folded, Snapshot, Sequence[str]]:
+    """Fold, and place a commit of nothing; also the files that nobody can make part of the table from then on.
+
+    They were there before that commit, so whoever wrote them meets it, and has to begin again.
+    """
+    conflicts = 0
+    while True:
+        folded, snapshot = await fold(store, address, **how)
+        files = [info.key async for info in store.list(f"{TABLE}/") if not info.key.startswith(_LOG)]
+        try:
+            return folded, await place(store, snapshot, encode_commit((), (), last=snapshot.last)), files
+        except Conflict as conflict:
+            conflicts = _count(conflicts, conflict)
+
+
+def _begin_log(place: Place) -> int:
+    table = InstancesTable.open(place)
+    if table is None:
+        raise FoldFailed("the table was deleted meanwhile")
+    return table.begin_log()
+
+
+async def _delete(store: ObjectStore, keys: Sequence[str]) -> None:
+    for start in range(0, len(keys), _AT_ONCE):
+        await asyncio.gather(*(store.delete(key) for key in keys[start : start + _AT_ONCE]))
 
 
 async def run_job(job: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +252,10 @@ async def run_job(job: dict[str, Any]) -> dict[str, Any]:
             await discard(store)
             known = None
         try:
-            folded, snapshot = await fold(store, address, known=known, **more)
+            if job["action"] == "erase":
+                folded, snapshot = await erase(store, address, known=known, index_file=index_file)
+            else:
+                folded, snapshot = await fold(store, address, known=known, **more)
         except DamagedTable:
             # A power cut can tear a table in a folder; in a bucket it cannot, and other nodes may be at it.
             if not isinstance(address, Folder):

@@ -1,8 +1,9 @@
 """Bytes that go for good: by lawful erasure, or when retention ends.
 
 The order is what makes it safe to be interrupted anywhere: first the log says PURGED, so that no reader trusts
-the bytes any more; then the objects go; then, for an erasure, headers are blanked in the log's entries and the
-table is made anew. Each step may be repeated: a second `purge` of the same scope finishes what a first one left.
+the bytes any more; then the objects go; then, for an erasure, headers are blanked in the log's entries and in the
+files of the table that hold them. Each step may be repeated: a second `purge` of the same scope finishes what a
+first one left.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ async def purge(archive: LakeArchive, scope: Scope, *, peer: str = "") -> Purged
     done = await mark_purged(archive, versions, peer=peer, detail="erasure")
     await delete_objects(archive, versions)
     await _blank_entries(archive, versions)
-    await _renew_table(archive)
+    await _erase_from_table(archive)
     return Purged(done.revision if done.events else 0, len(versions))
 
 
@@ -97,18 +98,18 @@ async def delete_objects(archive: LakeArchive, versions: Sequence[VersionRow]) -
         await archive.store.delete(layout.header_key(instance.key, instance.version))
 
 
-async def _renew_table(archive: LakeArchive) -> None:
-    """Make the checkpoint table anew from the log, now without what was erased.
-
-    Changing rows would not do: files that were replaced, and the least and greatest values in the table's own log,
-    would go on telling what they held.
-    """
+async def _erase_from_table(archive: LakeArchive) -> None:
+    """Have the files of the table that hold what was erased written anew, and all that they replace deleted."""
     if archive.checkpoint is None:
         return
+    revision = archive.revision
     try:
-        await archive.checkpoint.rebuild()
+        folded = await archive.checkpoint.erase()
     except LogError as error:
-        raise Unavailable("the checkpoint table could not be made anew; purge once more") from error
+        raise Unavailable("nothing could be erased from the checkpoint table; purge once more") from error
+    # a fold ends before an entry that is damaged
+    if folded.last < revision and await archive.checkpoint.snapshot() is not None:
+        raise Unavailable(f"the checkpoint table is at revision {folded.last}; repair the log, purge once more")
 
 
 async def _blank_entries(archive: LakeArchive, versions: Sequence[VersionRow]) -> None:

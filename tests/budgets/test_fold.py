@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from dicomweb.model.keys import InstanceKey, Scope
-from storage.log.events import Event
-from storage.log.fold import fold
+from storage.log.events import Event, Kind
+from storage.log.fold import erase, fold
 from storage.log.gathering import FoldLimits
 from storage.log.journal import Journal
 from storage.log.snapshot import Snapshot
 from storage.objects.address import Folder, open_store
-from storage.objects.counting import CountingStore
-from tests.storage.log.make import removed, stored
+from storage.objects.counting import CountingStore, Counts
+from tests.storage.log.make import event, removed, stored
 
 LIMITS = FoldLimits(chunk_bytes=1, file_rows=40)
 """Each entry has a file of its own, which is full: none are gathered."""
@@ -117,6 +117,32 @@ async def test_a_removal_writes_the_files_that_hold_the_study(lakes: list[Lake])
     assert costs[0][0] == costs[1][0] <= OPENING + 1 + 1 + 3
     # that file, one for the removal, the commit
     assert [writes for _, writes, _ in costs] == [3] * 2
+
+
+async def test_an_erasure_reads_and_writes_the_files_that_hold_what_was_purged(lakes: list[Lake]) -> None:
+    """However large the table; beside that its objects are listed, and its own log begins anew."""
+    costs = [await erasure(lake, instance(3, 0).study) for lake in lakes]
+
+    assert costs[0].reads() == costs[1].reads()
+    # the table's commit that is known and the next one; that file; the commit the table is at, twice
+    assert costs[0].reads("instances") <= 2 + 3 + 2
+    # that file and its commit, and the commit behind which no former file can come back
+    assert [cost.writes() for cost in costs] == [3] * 2
+    assert costs[1].bytes_read < 1.2 * costs[0].bytes_read
+    assert costs[1].bytes_written < 1.2 * costs[0].bytes_written
+
+
+async def erasure(lake: Lake, study: str) -> Counts:
+    """What it costs to purge a study and to have it erased from the table."""
+    entries = [await lake.journal.read(number) for number in range(1, lake.entries + 1)]
+    there = [event.stored for entry in entries if entry for event in entry.events if event.stored]
+    await lake.add(
+        *(event(Kind.PURGED, one.key.scope, version=one.version) for one in there if one.key.study == study)
+    )
+    lake.store.counts.clear()
+    limits = FoldLimits(file_rows=LIMITS.file_rows)
+    await erase(lake.store, lake.address, known=lake.known, index_file=lake.index, limits=limits)
+    return lake.store.counts
 
 
 async def test_a_node_that_folds_for_the_first_time_looks_into_each_file_once(lakes: list[Lake]) -> None:
