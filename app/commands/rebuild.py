@@ -141,6 +141,8 @@ def _print(findings: Findings, progress: Progress) -> None:
         print(
             f"  of them      {counts.open_digests} were not read whole; `dicomlake scrub` reads them in its time"
         )
+    if counts.converted:
+        print(f"  of them      {counts.converted} were converted when they came; what they came as is lost")
     print(f"removals       {counts.removals} are in force again")
     _name("repeated", "left behind by an interrupted writer, left alone", findings.repeated)
     _name(

@@ -26,7 +26,7 @@ from storage import layout
 from storage.archive.attempt import known_states
 from storage.archive.budget import ByteBudget, Share
 from storage.archive.conversion import Converted, Converter
-from storage.archive.identifiers import fresh_id, later_id
+from storage.archive.identifiers import converted_id, fresh_id, later_id
 from storage.archive.inspect import Inspected, Unidentified, inspect_whole
 from storage.archive.judge import Candidate, Known, is_duplicate, known_as
 from storage.archive.settings import ArchiveSettings
@@ -76,11 +76,16 @@ class Intake:
         return await found
 
     async def receive(
-        self, chunks: AsyncIterable[bytes], origin: Origin, *, leap: float = 0.0
+        self,
+        chunks: AsyncIterable[bytes],
+        origin: Origin,
+        *,
+        leap: float = 0.0,
+        again: StoredVersion | None = None,
     ) -> Taken | WholeInstance:
         """Read an instance to its end. A small one comes back as it is, to be taken in beside the next.
 
-        `leap`: as `later_id` has it.
+        `leap`: as `later_id` has it; `again`: what the bytes were stored as before.
         """
         pieces: list[bytes] = []
         share, handed_on, bound = Share(self.budget), False, self.settings.small_bytes
@@ -93,7 +98,7 @@ class Intake:
                     bound = await self._bound(pieces, bound)
                 if share.held > bound:
                     share.enough()
-                    return await StreamedInstance(self, origin, leap=leap).take(pieces, iterator)
+                    return await StreamedInstance(self, origin, leap=leap, again=again).take(pieces, iterator)
             share.enough()
             data = b"".join(pieces) if len(pieces) != 1 else pieces[0]
             whole = WholeInstance(self, data, share, origin, leap=leap)
@@ -134,17 +139,16 @@ class Intake:
 
         None if those bytes are gone. `leap` as `later_id` has it. Raises StoreError.
         """
-        came = candidate.stored
+        came, own = candidate.stored, candidate.stored if candidate.written else None
         source = layout.object_key(came.key, came.version) if candidate.written else candidate.copy_of
         try:
             async with aclosing(self.store.stream(source)) as chunks:
-                received = await self.receive(chunks, origin, leap=leap)
+                received = await self.receive(chunks, origin, leap=leap, again=own)
         except ObjectMissing:
             return None
         taken = await received.take(again=came) if isinstance(received, WholeInstance) else received
         if taken.candidate is not None and candidate.written:
             again = taken.candidate
-            again.stored = replace(again.stored, original=came.original)
             again.warnings, again.warned_tags = candidate.warnings, candidate.warned_tags
             again.as_it_came = candidate.as_it_came
         return taken
@@ -216,7 +220,9 @@ class WholeInstance:
         found = replace(found, version=stored)
         candidate = Candidate(stored, self._origin.door, self._origin.peer, found.warnings, found.warned_tags)
         if again is not None:
-            candidate.stored = replace(stored, original=_came_as(again, stored))
+            original = _came_as(again, stored)
+            version = converted_id(version) if original else version
+            candidate.stored = replace(stored, version=version, original=original)
         elif await self._is_there(candidate, known):
             return Taken(candidate)
         elif intake.converter:
@@ -224,7 +230,8 @@ class WholeInstance:
             if not isinstance(converted, Converted):
                 candidate.as_it_came = converted
                 return await self._write(candidate)
-            self._data, candidate.stored = converted.data, converted.version
+            self._data = converted.data
+            candidate.stored = replace(converted.version, version=converted_id(version))
             if await self._is_there(candidate, await intake.known(stored.key)):
                 return Taken(candidate)
         return await self._write(candidate)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import InstanceKey
 from storage import layout
-from storage.archive.identifiers import fresh_id, later_id
+from storage.archive.identifiers import converted_id, fresh_id, later_id
 from storage.archive.inspect import Inspector, Unidentified
 from storage.archive.judge import Candidate
 from storage.archive.taken import Origin, Stumbled, Taken, out_of_room, outside, refused, stumbled_over
+from storage.log.events import StoredVersion
 from storage.objects.contract import StoreFull, Upload
 
 if TYPE_CHECKING:
@@ -25,10 +27,11 @@ _BLOCK = 4 << 20
 class StreamedInstance:
     """A large instance: inspected and uploaded block by block."""
 
-    def __init__(self, intake: Intake, origin: Origin, *, leap: float) -> None:
-        """`leap` as `later_id` has it."""
+    def __init__(self, intake: Intake, origin: Origin, *, leap: float, again: StoredVersion | None) -> None:
+        """`leap` as `later_id` has it; `again` is what the bytes were stored as before."""
         self._intake = intake
         self._leap = leap
+        self._original = again.original if again is not None else None
         self._origin = origin
         self._inspector = Inspector(intake.settings.limits)
         self._version = fresh_id()
@@ -68,6 +71,8 @@ class StreamedInstance:
         intake = self._intake
         known = await intake.known(key)
         self._version = later_id(self._version, known.latest, leap=self._leap)
+        if self._original is not None:
+            self._version = converted_id(self._version)
         written = [layout.object_key(key, self._version)]
         try:
             async with intake.store.upload(written[0]) as upload:
@@ -82,7 +87,7 @@ class StreamedInstance:
                 if refusal := outside(found.version, self._origin.expect):
                     return refusal
                 await upload.complete()
-            stored = await intake.put_header(found.version, written)
+            stored = await intake.put_header(replace(found.version, original=self._original), written)
         except StoreFull:
             async for _ in blocks:
                 pass

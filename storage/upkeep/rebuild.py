@@ -25,7 +25,7 @@ from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import Scope
 from dicomweb.model.outcome import Outcome
 from storage import layout
-from storage.archive.identifiers import fresh_id
+from storage.archive.identifiers import fresh_id, is_converted
 from storage.archive.inspect import Unidentified
 from storage.archive.judge import Bench, Candidate, Known
 from storage.archive.settings import ArchiveSettings, Duplicates
@@ -234,6 +234,7 @@ class Rebuild:
         counts.stored += 1
         counts.replaced += outcome is not Outcome.STORED
         counts.open_digests += is_unread(stored.digest)
+        counts.converted += is_converted(stored.version)
         self._bytes += len(stored.header) + len(stored.frames) + len(stored.bulk)
         event = self._event(Kind.STORED, stored.key.scope, found.time, fresh_id())
         self._events.append(replace(event, stored=stored, current=outcome is not Outcome.KEPT))

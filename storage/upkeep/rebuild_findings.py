@@ -32,6 +32,8 @@ class Counts:
     """Removals that are in force again."""
     open_digests: int = 0
     """Versions whose digest stays open until a scrub has read them."""
+    converted: int = 0
+    """Versions that were converted when they came: in which transfer syntax, of which size and digest, is lost."""
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from dicomweb.model.outcome import Outcome, Reason
 from storage import layout
 from storage.archive import intake, streamed
 from storage.archive.archive import LakeArchive
-from storage.archive.identifiers import fresh_id, id_time, later_id
+from storage.archive.identifiers import converted_id, fresh_id, id_time, is_converted, later_id
 from storage.archive.settings import ArchiveSettings
 from storage.objects.memory import MemoryStore
 from tests.build.dicom import ct_slice, uid
@@ -84,6 +84,17 @@ def test_a_later_id_comes_after_what_is_known_and_is_another_one_only_if_it_must
     assert len(later) == len(one)
     assert (later == one) == (one > latest and not leap)
     assert not leap or id_time(later) >= max(id_time(one), id_time(latest)) + leap
+
+
+@given(st.integers(0, 1 << 111))
+def test_the_id_of_what_was_converted_comes_after_that_it_was_given(made: int) -> None:
+    one = f"{made:028x}"
+    marked = converted_id(one)
+    assert is_converted(marked)
+    assert marked >= one
+    assert marked[:12] == one[:12]
+    assert not is_converted(fresh_id())
+    assert not is_converted(later_id(fresh_id(), marked))
 
 
 def test_the_first_version_has_the_id_that_the_clock_gives() -> None:
@@ -174,7 +185,9 @@ async def test_what_was_overtaken_after_it_was_converted_keeps_what_it_was_when_
 
         assert receipt.outcome is Outcome.REPLACED
         assert receipt.original_size == len(version(2))
-        assert (await slow.find_instance(KEY)).original is not None
+        instance = await slow.find_instance(KEY)
+        assert instance.original is not None
+        assert is_converted(instance.version)
         assert slow.conversions is not None
         assert slow.conversions.converted == 1
         assert (await store_files(slow, version(2)))[0].outcome is Outcome.DUPLICATE

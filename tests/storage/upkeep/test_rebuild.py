@@ -49,6 +49,7 @@ from tests.build.lake import open_lake, read_frames, read_whole, store_files
 from tests.build.s3 import s3_settings
 from tests.build.samples import SAMPLES, sample_files
 from tests.doubles import Around, of_kind
+from tests.storage.archive.test_conversion import converting
 
 LARGE = 600
 """Rows and columns of an image that is larger than the first range read of it."""
@@ -303,6 +304,29 @@ def set_back(store: MemoryStore) -> None:
     """Let everything have been written some time ago."""
     for key, held in store._objects.items():
         store._objects[key] = replace(held, modified=held.modified - timedelta(minutes=5))
+
+
+async def test_what_was_converted_is_counted_and_its_original_known_again(tmp_path: Path) -> None:
+    """What it was when it came is lost; who sends it once more stores nothing all the same."""
+    store, came = MemoryStore(), smooth(1)
+    async with open_lake(store, tmp_path / "before", transcoder=converting()) as archive:
+        await store_files(archive, came, slice_of(2, Modality="MR"))
+        before = await archive.find_instance(key_of(1))
+        assert before.original is not None
+    await lose_log(store)
+    findings = await remake(store)
+    assert (findings.counts.stored, findings.counts.converted) == (2, 1)
+    async with open_lake(store, tmp_path / "after", transcoder=converting()) as archive:
+        after = await archive.find_instance(key_of(1))
+        assert replace(before, original=None, revision=0) == replace(after, revision=0)
+        (again,) = await store_files(archive, came)
+        assert again.outcome is Outcome.DUPLICATE
+
+
+def smooth(number: int) -> bytes:
+    """What can be made smaller."""
+    made = ct_slice(rows=32, columns=32, study="study", series="series", instance=f"sop {number}")
+    return made.replace(bytes(range(64)), bytes(64))
 
 
 async def test_what_was_purged_stays_away(tmp_path: Path) -> None:
