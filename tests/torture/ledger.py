@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,6 +122,8 @@ class Ledger:
     """SHA-256 of the file by that of its data set, of everything that was sent."""
     sent: dict[InstanceKey, set[bytes]] = field(default_factory=dict)
     """What was ever sent of an instance."""
+    first_sent: dict[bytes, float] = field(default_factory=dict)
+    """When a content was about to be sent for the first time, by digest; monotonic."""
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     """Answers that can not be right."""
@@ -133,6 +136,7 @@ class Ledger:
         digest = digest_of(data)
         with self._lock:
             self.whole[digest] = hashlib.sha256(data).digest()
+            self.first_sent.setdefault(digest, time.monotonic())
             self.sent.setdefault(key, set()).add(digest)
         return digest
 

@@ -12,7 +12,7 @@ import bisect
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dicomweb.model.keys import InstanceKey
@@ -106,10 +106,21 @@ def _came_before(timeline: Timeline, ack: Ack) -> bool:
 
 
 def check_reads(
-    timeline: Timeline, acks: Sequence[Ack], reads: Sequence[Seen], figures: Counter[str]
+    timeline: Timeline,
+    acks: Sequence[Ack],
+    reads: Sequence[Seen],
+    figures: Counter[str],
+    *,
+    first_sent: Mapping[bytes, float],
 ) -> list[str]:
-    """Reads that no serial history explains."""
-    writes = sorted((ack.begun, ack.revision) for ack in acks if act_of(ack) in timeline.acts)
+    """Reads that no serial history explains.
+
+    `first_sent`: when a content was sent for the first time, monotonic. Who sends what has just been stored is
+    answered with that revision: the entry may be older than the request that is told of it.
+    """
+    writes = sorted(
+        (first_sent.get(ack.digest, ack.begun), ack.revision) for ack in acks if act_of(ack) in timeline.acts
+    )
     begun = [one[0] for one in writes]
     least = list(itertools.accumulate((one[1] for one in reversed(writes)), min, initial=math.inf))[::-1]
     faults = []
