@@ -60,6 +60,7 @@ from dicomweb.services.handler import Handler, Service
 from dicomweb.services.history import History
 from dicomweb.services.intake_policy import read_policy
 from dicomweb.services.intake_transcoder import PolicyTranscoder
+from dicomweb.services.labels import Labelling, LabelReading
 from dicomweb.services.limits import Limits
 from dicomweb.services.metadata import Metadata
 from dicomweb.services.picture_limits import PictureLimits
@@ -272,6 +273,7 @@ def service_handlers(
         Store(archive, compute, service_limits(settings)),
         Removals(archive),
         Undeletes(archive, archive),
+        Labelling(archive),
         History(archive, archive),
         Capabilities(),
     )
@@ -290,6 +292,7 @@ def reading_handlers(
     retrieval = Retrieval(archive, compute, converter=converter, as_stored=as_stored)
     services = (
         Search(archive, limits),
+        LabelReading(archive),
         retrieval,
         Metadata(archive, compute, cache_bytes=metadata_bytes, compression=settings.web.compression),
         BulkData(archive, compute, converter=converter, as_stored=as_stored),

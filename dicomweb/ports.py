@@ -16,6 +16,7 @@ from dicomweb.model.counting import counted
 from dicomweb.model.history import HistoryPage
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.model.labels import LabelCount, Labelled
 from dicomweb.model.outcome import AsItCame, Receipt, Removal
 from dicomweb.model.query import Found, JsonAttributes, Query, QueryTooBroad
 from dicomweb.model.ranges import ByteRange
@@ -62,6 +63,10 @@ class Unavailable(ArchiveError):
 
 class NoSuchRevision(ArchiveError):
     """A revision that the archive's log does not have, or not yet, or that belongs to another log."""
+
+
+class NotUpgraded(ArchiveError):
+    """The archive has a format that cannot hold what is asked of it until somebody upgrades it."""
 
 
 class TooMuchChanged(QueryTooBroad):
@@ -177,6 +182,22 @@ class Archive(Protocol):
 
     async def restore(self, revision: int, *, door: str, peer: str) -> Removal:
         """Undo the removal of that revision, except what was stored again since. Raises NotStored."""
+
+    async def labels(self, scope: Scope) -> Sequence[str]:
+        """The labels of the study, series or instance itself, ascending. Raises NotStored, Gone."""
+
+    async def label_counts(self) -> Sequence[LabelCount]:
+        """The labels in use, ascending, and how much of what can be found bears each. Raises Unavailable."""
+
+    async def add_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
+        """Put a label (see `parse_label`) on a study, series or instance; once is enough.
+
+        It is there for as long as that is: what is stored in its place after a removal comes without, and an
+        undelete brings it back. Raises NotStored, Gone, NotUpgraded, Unavailable.
+        """
+
+    async def drop_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
+        """Take a label off, if it is there. Raises as `add_label` does."""
 
 
 class TimeTravel(Protocol):

@@ -24,6 +24,10 @@ class Deed(StrEnum):
     """A deletion was undone."""
     ERASED = "erased"
     """Bytes that are gone for good, by retention or an erasure."""
+    LABELLED = "labelled"
+    """A label was put on."""
+    UNLABELLED = "unlabelled"
+    """A label was taken off."""
     VOIDED = "voided"
     """What a crash had torn counts as never stored."""
     UNREADABLE = "unreadable"
@@ -53,13 +57,15 @@ class Happening:
     instance: str = ""
     """SOP Instance UID, if it was one instance."""
     scope: Scope | None = None
-    """Of a deletion and its undoing: what it was about."""
+    """Of a deletion, its undoing and labels: what it was about."""
     undoes: int = 0
     """Of an undoing: the revision of the deletion."""
     undoable: bool = False
     """Of a deletion: whether it hides anything that can still be brought back."""
     detail: str = ""
     """For a reader; no patient data."""
+    label: str = ""
+    """Of labels: which."""
 
 
 @dataclass(frozen=True, slots=True)

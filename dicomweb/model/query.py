@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicomweb.model.keys import Level
+from dicomweb.model.labels import LabelCondition
 
 AttributePath = tuple[str, ...]
 """Tags from the data set inwards."""
@@ -116,6 +117,16 @@ class Query:
     """Each must stand in the patient's name or ID, the accession number, or the study's ID, description or UID.
 
     Folded (`fold_text`)."""
+    labels: LabelCondition | None = None
+    """What is asked of the labels of a match, beside all else."""
+    tell_labels: bool = False
+    """Whether the labels of each match are told, in `LABELS` beside `LABELS_CREATOR`."""
+
+
+LABELS_CREATOR, LABELS = "4C410010", "4C411001"
+"""Private attributes in which matches tell their labels: the creator of the block, and LO with a value each."""
+CREATOR = "DICOMLAKE"
+"""The private creator (PS3.5 7.8.1)."""
 
 
 @dataclass(frozen=True, slots=True)

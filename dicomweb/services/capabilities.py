@@ -67,6 +67,7 @@ _SEARCH = _Abilities(
     (DICOM_JSON, JSON, *_related(DICOM_XML), "text/csv"),
     parameters=(
         *("accept", "{attributeID}", "includefield", "limit", "offset", "orderby", "search"),
+        *("label", "labels-constraint"),
         *("fuzzymatching", "emptyvaluematching", "multiplevaluematching"),
     ),
 )
@@ -106,6 +107,9 @@ _BY_PREFIX: Mapping[str, _Abilities] = {
     "delete": _Abilities((), parameters=()),
     "undelete": _Abilities((JSON,), parameters=("revision",)),
     "history": _Abilities((JSON,), parameters=("limit", "before"), headers=_CONDITIONAL),
+    "labels": _Abilities((JSON,), parameters=(), headers=_CONDITIONAL),
+    "label": _Abilities((JSON,), parameters=()),
+    "unlabel": _Abilities((), parameters=()),
     "asof": _Abilities(("*/*",), headers=_RANGED),
     "capabilities": _Abilities((WADL, JSON)),
 }

@@ -114,6 +114,8 @@ def _told(one: Happening, scope: Scope, root: str) -> dict[str, Any]:
         found["undoes"] = one.undoes
     if one.scope is not None and one.undoable:
         found["undelete"] = undelete_url(root, one.scope, one.revision)
+    if one.label:
+        found["label"] = one.label
     if one.detail:
         found["detail"] = one.detail
     return found

@@ -6,7 +6,9 @@
 A name that is neither a known parameter nor an attribute is an error with a hint, since a misspelt key that is
 passed over in silence gives far too many studies. `orderby` is ours: attributes in the order of weight, a
 hyphen before one that runs downwards. So is `search`: words as a person types them who does not say whether
-they are of a name, a number or a description.
+they are of a name, a number or a description. And so is `label`: what bears these labels itself, or as
+`labels-constraint` says, any or none of them (without a label: any at all, none at all); `includefield=labels`
+tells what labels each match bears.
 """
 
 from __future__ import annotations
@@ -16,8 +18,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from dicomweb.model.keys import Level
+from dicomweb.model.labels import IllegalLabel, LabelCondition, LabelRule, parse_label
 from dicomweb.model.names import fold_text
-from dicomweb.model.query import AttributePath, Between, BetweenMoments, Condition, Match, OneOf, Order, Query
+from dicomweb.model.query import (
+    LABELS,
+    LABELS_CREATOR,
+    AttributePath,
+    Between,
+    BetweenMoments,
+    Condition,
+    Match,
+    OneOf,
+    Order,
+    Query,
+)
 from dicomweb.model.tags import is_private
 from dicomweb.services import qido_dates
 from dicomweb.services.limits import Limits
@@ -28,7 +42,7 @@ STUDY_UID, SERIES_UID, INSTANCE_UID = "0020000D", "0020000E", "00080018"
 CONTROLS = frozenset(
     [
         *("fuzzymatching", "emptyvaluematching", "multiplevaluematching"),
-        *("includefield", "limit", "offset", "orderby", "search"),
+        *("includefield", "limit", "offset", "orderby", "search", "label", "labels-constraint"),
         *("accept", "charset"),
     ]
 )
@@ -68,6 +82,7 @@ class _Sorted:
     controls: dict[str, str] = field(default_factory=dict)
     includes: list[str] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
     keys: list[_Key] = field(default_factory=list)
 
 
@@ -87,18 +102,20 @@ def parse_query(
         empty=_switch(given, "emptyvaluematching"),
         multiple=_switch(given, "multiplevaluematching"),
     )
-    include_all, fields = _included(given.includes, limits)
+    included = _included(given.includes, limits)
     told = [key.attribute.path for key in given.keys]
     most = {Level.STUDY: limits.max_studies, Level.SERIES: limits.max_series}.get(level, limits.max_instances)
     return Query(
         level=level,
         matches=(*_parent_matches(parents), *_matches(given.keys, switches, limits)),
-        include=tuple(dict.fromkeys(path for one in (*told, *fields) for path in _with_creator(one))),
-        include_all=include_all,
+        include=tuple(dict.fromkeys(path for one in (*told, *included.fields) for path in _with_creator(one))),
+        include_all=included.everything,
         order=_orders(given.orders),
         limit=min(_number(given, "limit", most), most),
         offset=_number(given, "offset", 0),
         words=_words(given),
+        labels=_labels(given, limits),
+        tell_labels=included.labels,
     )
 
 
@@ -116,6 +133,8 @@ def _sort(parameters: Iterable[tuple[str, str]], limits: Limits) -> _Sorted:
             given.includes += value.split(",")
         elif name == "orderby":
             given.orders += value.split(",")
+        elif name == "label":
+            given.labels += value.split(",")
         elif name in CONTROLS:
             if name in given.controls:
                 raise BadParameter(name, "stands twice")
@@ -165,13 +184,41 @@ def _words(given: _Sorted) -> tuple[str, ...]:
     return words
 
 
-def _included(names: list[str], limits: Limits) -> tuple[bool, list[AttributePath]]:
-    """Whether all attributes are asked for, and those asked for by name."""
+def _labels(given: _Sorted, limits: Limits) -> LabelCondition | None:
+    """What is asked of labels, None if nothing is."""
+    rule = given.controls.get("labels-constraint", "").lower()
+    wanted = tuple(dict.fromkeys(filter(None, (part.strip() for part in given.labels))))
+    if len(wanted) > limits.query_values:
+        raise BadParameter("label", f"names at most {limits.query_values} labels")
+    try:
+        labels = tuple(map(parse_label, wanted))
+    except IllegalLabel as error:
+        raise BadParameter("label", str(error)) from error
+    if rule not in ("", *LabelRule):
+        raise BadParameter("labels-constraint", f"expected {', '.join(LabelRule)}")
+    condition = LabelCondition(labels, LabelRule(rule or LabelRule.ALL))
+    return condition if labels or condition.rule is not LabelRule.ALL else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Included:
+    """What is to be told beside what always is."""
+
+    everything: bool
+    labels: bool
+    fields: list[AttributePath]
+
+
+def _included(names: list[str], limits: Limits) -> _Included:
+    """What `includefield` asks for."""
     if len(names) > limits.query_values:
         raise BadParameter("includefield", f"names at most {limits.query_values} attributes")
     wanted = [name for name in dict.fromkeys(part.strip() for part in names) if name]
-    fields = [parse_attribute(name, parameter="includefield").path for name in wanted if name != "all"]
-    return "all" in wanted, fields
+    words = {"all", "labels"}
+    fields = [parse_attribute(name, parameter="includefield").path for name in wanted if name not in words]
+    ours = [(LABELS,), (LABELS_CREATOR,)]
+    labels = "labels" in wanted or (LABELS,) in fields
+    return _Included("all" in wanted, labels, [path for path in fields if path not in ours])
 
 
 def _with_creator(path: AttributePath) -> tuple[AttributePath, ...]:

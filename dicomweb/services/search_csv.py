@@ -16,7 +16,7 @@ import orjson
 
 from dicomweb.model import tags
 from dicomweb.model.keys import Level
-from dicomweb.model.query import JsonAttributes, Query
+from dicomweb.model.query import LABELS, JsonAttributes, Query
 
 _STUDY = (
     *("00080020", "00080030", "00080050", "00080056", "00080061", "00080090", "00080201", "00081030", "00081190"),
@@ -30,6 +30,7 @@ COLUMNS = {
     Level.INSTANCE: (*_INSTANCE, "00080056", "00081190", "0020000D", "0020000E"),
 }
 """Tags of the columns that a table of the level always has."""
+_OURS = {LABELS: "Labels"}
 
 
 class CsvWriter:
@@ -37,7 +38,8 @@ class CsvWriter:
 
     def __init__(self, query: Query) -> None:
         named = (path[0] for path in query.include)
-        self._columns = list(dict.fromkeys((*COLUMNS[query.level], *named)))
+        labels = (LABELS,) if query.tell_labels else ()
+        self._columns = list(dict.fromkeys((*COLUMNS[query.level], *named, *labels)))
         self._all = query.include_all
 
     def write(self, batch: Sequence[JsonAttributes], first: bool) -> bytes:
@@ -47,7 +49,7 @@ class CsvWriter:
         if first:
             if self._all:
                 self._columns = sorted({*self._columns, *(tag for match in batch for tag in match)})
-            table.writerow([tags.keyword_of(tag) or tag for tag in self._columns])
+            table.writerow([_OURS.get(tag) or tags.keyword_of(tag) or tag for tag in self._columns])
         table.writerows([_cell(match.get(tag)) for tag in self._columns] for match in batch)
         return text.getvalue().encode()
 

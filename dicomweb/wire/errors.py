@@ -18,9 +18,19 @@ from typing import Any
 
 from dicomweb.encoding.head import Unreadable
 from dicomweb.model.keys import IllegalUid
+from dicomweb.model.labels import IllegalLabel
 from dicomweb.model.pixel_errors import PixelError, TooLarge, Undecodable, UnsupportedSyntax
 from dicomweb.model.query import CannotSort, QueryTooBroad
-from dicomweb.ports import Damaged, Gone, NoSuchBulkData, NoSuchFrame, NoSuchRevision, NotStored, Unavailable
+from dicomweb.ports import (
+    Damaged,
+    Gone,
+    NoSuchBulkData,
+    NoSuchFrame,
+    NoSuchRevision,
+    NotStored,
+    NotUpgraded,
+    Unavailable,
+)
 from dicomweb.wire.byte_ranges import Unsatisfiable
 from dicomweb.wire.exchange import HeaderFields, WebError
 from dicomweb.wire.multipart import MultipartError, MultipartOverLimit
@@ -44,6 +54,8 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (Unsatisfiable, 416),
     (CannotSort, 400),
     (QueryTooBroad, 413),
+    (IllegalLabel, 400),
+    (NotUpgraded, 409),
     (Unavailable, 503),
     (Damaged, 500),
 )

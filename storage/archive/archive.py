@@ -22,6 +22,7 @@ from typing import Self
 from dicomweb.model.history import HistoryPage
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.model.labels import LabelCount, Labelled
 from dicomweb.model.outcome import Removal
 from dicomweb.model.query import Found, Query
 from dicomweb.model.ranges import ByteRange
@@ -34,6 +35,7 @@ from storage.archive.digesting import Recogniser
 from storage.archive.find import Finder
 from storage.archive.follower import Follower
 from storage.archive.intake import Intake
+from storage.archive.label import Labeller
 from storage.archive.opening import load_checkpoint
 from storage.archive.origin import LogOrigin
 from storage.archive.overtaken import unless_overtaken
@@ -150,6 +152,7 @@ class LakeArchive:
         self._chronicler = Chronicler(self.journal, self.catalog, self.follower)
         self._reader = Reader(self.store, self.catalog, inflated, settings)
         self._remover = Remover(self.store, self.catalog, self.committer, node=self.node, epoch=self.journal.epoch)
+        self._labeller = Labeller(self.journal, self.catalog, self.committer, node=self.node)
         stack.push_async_callback(self._remover.close)
         stack.callback(self.committer.close)
         for work in (self.committer.run(), self._follow(), self._hear_siblings()):
@@ -265,6 +268,21 @@ class LakeArchive:
 
     async def restore(self, revision: int, *, door: str, peer: str) -> Removal:
         return await self._remover.restore(revision, door, peer)
+
+    async def labels(self, scope: Scope) -> Sequence[str]:
+        await self.follower.hear_siblings()
+        await self._finder.revision(scope)
+        return await self.catalog.labels.of(scope)
+
+    async def label_counts(self) -> Sequence[LabelCount]:
+        await self.follower.hear_siblings()
+        return await self.catalog.labels.counts()
+
+    async def add_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
+        return await self._labeller.add(scope, label, door, peer)
+
+    async def drop_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
+        return await self._labeller.drop(scope, label, door, peer)
 
     async def revision_at(self, time: datetime) -> int:
         return await self._chronicler.revision_at(time)

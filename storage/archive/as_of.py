@@ -12,11 +12,13 @@ from typing import NoReturn
 
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.model.labels import LabelCount, Labelled
 from dicomweb.model.outcome import Removal
 from dicomweb.model.query import Found, Query
 from dicomweb.model.ranges import ByteRange
 from dicomweb.ports import Archive, Damaged, Gone, NotStored, Submission, Unavailable
 from storage.catalog.as_of_catalog import PastCatalog, ScopeThen
+from storage.catalog.label_catalog import LabelCatalog
 
 
 class PastIsFixed(TypeError):
@@ -26,8 +28,9 @@ class PastIsFixed(TypeError):
 class PastArchive:
     """What `archive` was after the entry `revision`, which has been applied."""
 
-    def __init__(self, archive: Archive, past: PastCatalog, revision: int) -> None:
+    def __init__(self, archive: Archive, past: PastCatalog, labels: LabelCatalog, revision: int) -> None:
         self.revision = revision
+        self._labels = labels
         self._archive = archive
         self._past = past
 
@@ -52,11 +55,7 @@ class PastArchive:
 
     def _readable(self, then: ScopeThen, scope: Scope) -> ScopeThen:
         """The same, if all of it can still be read. Raises NotStored, Gone."""
-        level = scope.level.name.lower()
-        if not then.instances:
-            if then.ever:
-                raise Gone(f"the {level} had been removed by revision {self.revision}")
-            raise NotStored(f"no such {level} was stored at revision {self.revision}")
+        level = self._there(then, scope)
         if then.purged:
             number = f"revision {then.purged[-1]}" + (" and before" if then.purged[1:] else "")
             what = "the instance" if level == "instance" else f"some of the {level}"
@@ -65,6 +64,15 @@ class PastArchive:
                 f"retention or an erasure ({number})"
             )
         return then
+
+    def _there(self, then: ScopeThen, scope: Scope) -> str:
+        """What it was, a word for the level. Raises NotStored, Gone."""
+        level = scope.level.name.lower()
+        if not then.instances:
+            if then.ever:
+                raise Gone(f"the {level} had been removed by revision {self.revision}")
+            raise NotStored(f"no such {level} was stored at revision {self.revision}")
+        return level
 
     def headers(self, instances: Sequence[Instance]) -> AsyncIterator[Sequence[Header]]:
         return self._archive.headers(instances)
@@ -104,6 +112,20 @@ class PastArchive:
         self._refuse()
 
     async def restore(self, revision: int, *, door: str, peer: str) -> Removal:
+        self._refuse()
+
+    async def labels(self, scope: Scope) -> Sequence[str]:
+        # what was erased since may have borne labels all the same
+        self._there(await self._past.within(scope, self.revision), scope)
+        return await self._labels.of_past(scope, self.revision)
+
+    async def label_counts(self) -> Sequence[LabelCount]:
+        return await self._labels.counts_past(self.revision)
+
+    async def add_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
+        self._refuse()
+
+    async def drop_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
         self._refuse()
 
     def _refuse(self) -> NoReturn:

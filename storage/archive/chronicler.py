@@ -16,7 +16,7 @@ from storage.catalog.as_of_chronicle import Chronicle
 from storage.catalog.catalog import Catalog
 from storage.catalog.pending import overlaps
 from storage.log.errors import LogError
-from storage.log.events import Entry, Event, Kind
+from storage.log.events import LABELLING, Entry, Event, Kind
 from storage.log.journal import DamagedEntry, Journal
 from storage.objects.contract import StoreError
 
@@ -27,6 +27,8 @@ _DEEDS = {
     Kind.RESTORED: Deed.RESTORED,
     Kind.VOIDED: Deed.VOIDED,
     Kind.PURGED: Deed.ERASED,
+    Kind.LABELLED: Deed.LABELLED,
+    Kind.UNLABELLED: Deed.UNLABELLED,
 }
 
 
@@ -47,7 +49,7 @@ class Chronicler:
             raise NoSuchRevision(
                 f"there is no revision {revision}: the archive is at revision {self._catalog.applied}"
             )
-        return PastArchive(archive, self._catalog.past, revision)
+        return PastArchive(archive, self._catalog.past, self._catalog.labels, revision)
 
     async def revision_at(self, time: datetime) -> int:
         """See `TimeTravel.revision_at`.
@@ -115,6 +117,10 @@ def _told(entry: Entry, scope: Scope, chronicle: Chronicle) -> Iterator[Happenin
     """What an entry did in the scope."""
     groups: dict[_Group, tuple[datetime, dict[InstanceKey, None]]] = {}
     for event in entry.events:
+        if event.kind in LABELLING:
+            if event.scope is not None and scope.covers(event.scope):
+                yield _labelled(entry, event, event.scope)
+            continue
         if event.scope is not None and not overlaps(event.scope, scope):
             continue
         deed = _deed(event, chronicle)
@@ -137,6 +143,18 @@ def _told(entry: Entry, scope: Scope, chronicle: Chronicle) -> Iterator[Happenin
             instance=next(iter(keys)).instance if len(keys) == 1 else "",
             undoable=deed is Deed.DELETED and entry.number in chronicle.undoable,
         )
+
+
+def _labelled(entry: Entry, event: Event, scope: Scope) -> Happening:
+    return Happening(
+        *(entry.number, _DEEDS[event.kind], event.time, event.door, event.peer, event.node),
+        instances=1 if scope.instance else 0,
+        series=(scope.series,) if scope.series else (),
+        instance=scope.instance or "",
+        scope=scope,
+        detail=event.detail,
+        label=event.label,
+    )
 
 
 def _deed(event: Event, chronicle: Chronicle) -> Deed | None:

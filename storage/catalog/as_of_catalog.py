@@ -96,7 +96,7 @@ class PastCatalog:
         return await self._database.slow(partial(read_chronicle, scope=scope, before=before, limit=limit))
 
     async def last_before(self, time: datetime) -> int:
-        """The last entry that is known to have stored or removed something at or before a time; 0 if none."""
+        """The last entry that is known to have stored, removed or labelled something by a time; 0 if none."""
         await self._flush()
         return await self._database.slow(partial(_last_before, microseconds=to_microseconds(time)))
 
@@ -132,6 +132,7 @@ def _order(one: Version) -> tuple[str, bool, int, str]:
 
 def _last_before(cursor: DuckDBPyConnection, *, microseconds: int) -> int:
     sql = """SELECT max(revision) FROM (SELECT revision FROM instances WHERE time <= ?
-             UNION ALL SELECT revision FROM removals WHERE time <= ?)"""
-    ((found,),) = rows_of(cursor, sql, [microseconds, microseconds])
+             UNION ALL SELECT revision FROM removals WHERE time <= ?
+             UNION ALL SELECT revision FROM labels WHERE time <= ?)"""
+    ((found,),) = rows_of(cursor, sql, [microseconds] * 3)
     return int(found or 0)

@@ -17,6 +17,7 @@ from storage.catalog.as_of import versions_at
 from storage.catalog.database import rows_of
 from storage.catalog.hashes import hash_uid
 from storage.catalog.history import read_removal
+from storage.catalog.label_writing import read_label_rows
 from storage.catalog.pending import overlaps
 from storage.catalog.projection import History, Version, Versions, current_of
 from storage.catalog.writing import read_histories, read_versions
@@ -50,9 +51,8 @@ def read_chronicle(cursor: DuckDBPyConnection, scope: Scope, before: int | None,
     keys = _read_keys(cursor, scope)
     whole = read_histories(cursor, [scope.study]).get(scope.study, History())
     here = _within(whole, scope)
-    numbers = sorted(
-        {number for number in _numbers(keys.values(), here) if before is None or number < before}, reverse=True
-    )
+    every = {*_numbers(keys.values(), here), *_label_numbers(cursor, scope)}
+    numbers = sorted((number for number in every if before is None or number < before), reverse=True)
     page = numbers[:limit]
     removals = {one.position.revision for one in here.removed} & set(page)
     turning = removals | ({one.position.revision for one in here.restored} & set(page))
@@ -95,6 +95,13 @@ def _numbers(keys: Iterable[Versions], history: History) -> Iterator[int]:
         yield from (number for number in (one.instance.revision, one.voided, one.purged) if number)
     yield from (one.position.revision for one in history.removed)
     yield from (one.position.revision for one in history.restored)
+
+
+def _label_numbers(cursor: DuckDBPyConnection, scope: Scope) -> Iterator[int]:
+    """The entries that put labels on what lies in the scope, or took them off."""
+    for one in read_label_rows(cursor, f"study_hash = {hash_uid(scope.study)}"):
+        if scope.covers(one.scope):
+            yield from (number for number in (one.position.revision, one.ended) if number)
 
 
 def _deeds(keys: Iterable[Versions], history: History, page: set[int]) -> Iterator[tuple[str, Deed]]:

@@ -3,6 +3,7 @@
     series that nothing changed since ────────────── their rows, and those of their instances, as they lie there
     series changed since, and there at that time ─── where each instance stood is worked out by `as_of`, and the
                                                      rows of series and studies are added up by `aggregates`
+    labels ───────────────────────────────────────── see `as_of_labels`
     what came later ──────────────────────────────── left out
 
 Both together are views by the names of the tables, which stand before these for one connection alone. So a search
@@ -21,6 +22,7 @@ from dicomweb.ports import TooMuchChanged
 from storage.catalog import schema
 from storage.catalog.aggregates import SERIES_ROW_COLUMNS, Facts, SeriesRow, study_values
 from storage.catalog.as_of import versions_at
+from storage.catalog.as_of_labels import put_labels
 from storage.catalog.database import rows_of
 from storage.catalog.hashes import hash_uid
 from storage.catalog.projection import History, Standing, Version, was_removed
@@ -163,6 +165,7 @@ def _put(then: DuckDBPyConnection, past: Past, rows: _Rows) -> None:
         for start in range(0, len(values), 10_000):
             insert_rows(then, table, values[start : start + 10_000])
     tables, revision = f'"{database}".main', past.revision
+    put_labels(then, tables, revision, most=past.most)
     then.execute(
         f"""CREATE TEMP VIEW instances AS
             SELECT * FROM {tables}.instances

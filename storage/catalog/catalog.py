@@ -34,6 +34,7 @@ from storage.catalog.flushing import Flusher
 from storage.catalog.headers import HeaderOrigin, HeaderReader
 from storage.catalog.history import RemovalInfo, RemovalInForce, Statistics, VersionRow
 from storage.catalog.hot import Blobs, ScopeStatus, SeriesState
+from storage.catalog.label_catalog import LabelCatalog
 from storage.catalog.loading import load_table
 from storage.catalog.memory import SeriesMemory
 from storage.catalog.pending import Pending, PendingEvent, relevant
@@ -90,6 +91,8 @@ class Catalog:
         searcher = PastSearcher(self._database, self._headers, self._extra, settings)
         self.past = PastCatalog(self._database, self._memory, searcher, self.flush)
         """What the catalog held at an earlier entry."""
+        self.labels = LabelCatalog(self._database, self._pending, self.flush, past_rows=settings.past_rows)
+        """Which labels are on what."""
         self.sql = SqlQuestions(self._database, self.flush)
         """What administrators ask."""
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from storage.catalog import schema
 from storage.catalog.database import Database
 from storage.catalog.hashes import hash_uid
+from storage.catalog.label_writing import label_row
 from storage.catalog.loading_rows import LOADED, PROJECTION, RowMaker, Taken
 from storage.catalog.loading_sums import add_up
 from storage.catalog.writing import insert_rows
@@ -109,7 +110,7 @@ class Loader:
         stored = batch.filter(pc.equal(batch["kind"], str(Kind.STORED)))
         taken = self._maker.take(pa.Table.from_batches([stored])) if stored.num_rows else None
         events = []
-        for kind in (Kind.REMOVED, Kind.RESTORED) if stored.num_rows < batch.num_rows else ():
+        for kind in (Kind.REMOVED, Kind.RESTORED, Kind.LABELLED) if stored.num_rows < batch.num_rows else ():
             rows = batch.filter(pc.equal(batch["kind"], str(kind))).to_pylist()
             events.append(_event_rows(kind, rows))
         return Made(taken, events)
@@ -136,6 +137,8 @@ class Loader:
 
 
 def _event_rows(kind: Kind, rows: Sequence[dict[str, Any]]) -> tuple[schema.Table, list[tuple[Any, ...]]]:
+    if kind is Kind.LABELLED:
+        return schema.LABELS, [label_row(row).values() for row in rows]
     values = []
     for row in rows:
         last = hash_uid(row["study"]) if kind is Kind.REMOVED else row["target"]

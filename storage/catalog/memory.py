@@ -19,7 +19,7 @@ from storage.catalog.hashes import KnownHashes, fold, hash_uid
 from storage.catalog.hot import Blobs, HotSeries, SeriesState
 from storage.catalog.lookup import SeriesKey
 from storage.catalog.pending import Pending, is_wide
-from storage.log.events import Event, Kind, StoredVersion
+from storage.log.events import LABELLING, Event, Kind, StoredVersion
 
 _AT_ONCE = 1000
 """Instances of a series up to which a removal takes effect in memory: more would keep the event loop busy."""
@@ -50,6 +50,8 @@ class SeriesMemory:
 
     def take(self, event: Event, revision: int, ordinal: int) -> bool:
         """Let an event take effect. True if it stored what is known to be the first version of its key."""
+        if event.kind in LABELLING:
+            return False
         if event.stored is not None:
             return self._take_stored(event, event.stored, revision, ordinal)
         if event.scope is None:

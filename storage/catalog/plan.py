@@ -16,6 +16,7 @@ from dicomweb.model.keys import Level
 from dicomweb.model.query import AllOf, AttributePath, BetweenMoments, CannotSort, Match, OneOf, Order, Query
 from storage.catalog import attributes as told
 from storage.catalog.conditions import TRUE, Source, Sql, all_of, any_of, condition_sql
+from storage.catalog.labels import label_condition
 from storage.catalog.matching import NUMBERS
 from storage.catalog.projection import Standing
 from storage.catalog.sources import ALIAS, held, level_of
@@ -88,6 +89,8 @@ class Plan:
     """Tags that are told from headers."""
     everything: bool
     """Whether the header is told whole."""
+    labels: bool
+    """Whether the labels of each match are told."""
     narrowing: tuple[str, ...]
     """Names of keys that were not used and would leave less to be read."""
 
@@ -122,6 +125,7 @@ def plan_query(query: Query, extra: Collection[str] = ()) -> Plan:
         if found is not None and not (of_study and match.path == (told.STUDY_INSTANCE,))
     ]
     fast += [(Level.STUDY, _anywhere(word)) for word in query.words]
+    fast += [(query.level, label_condition(query.level, query.labels))] if query.labels else []
     order = _order(query)
     where = _where(fast, query.level)
     levels = {query.level, *(level for level, _ in fast if level < query.level), *_levels(order, query.level)}
@@ -141,6 +145,7 @@ def plan_query(query: Query, extra: Collection[str] = ()) -> Plan:
         _parents(tell, query.level),
         from_header,
         query.include_all,
+        query.tell_labels,
         tuple(name for tag, name in NARROWING.items() if all(match.path != (tag,) for match in query.matches)),
     )
 

@@ -131,14 +131,14 @@ class History:
     removed: tuple[Removed, ...] = ()
     restored: tuple[Restored, ...] = ()
 
-    def hider(self, key: InstanceKey, position: Position) -> Moment | None:
-        """The first removal in force that hides what was stored there."""
+    def hider(self, key: InstanceKey | Scope, position: Position) -> Moment | None:
+        """The first removal in force that hides what was stored there, or the label that was put on there."""
         for removal in self.removed:
             if removal.position > position and removal.scope.covers(key) and not self._undone(removal, key):
                 return Moment(removal.position.revision, removal.time)
         return None
 
-    def _undone(self, removal: Removed, key: InstanceKey) -> bool:
+    def _undone(self, removal: Removed, key: InstanceKey | Scope) -> bool:
         return any(
             undo.target == removal.position.revision
             and undo.position > removal.position

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import orjson
 
 from dicomweb.model.keys import Level
-from dicomweb.model.query import Found, JsonAttributes, Query
+from dicomweb.model.query import CREATOR, LABELS, LABELS_CREATOR, Found, JsonAttributes, Query
 from storage.catalog import attributes as told
 from storage.catalog.conditions import FALSE, TRUE, Sql
 from storage.catalog.database import Database, rows_of
 from storage.catalog.docs import DocCache, read_docs
 from storage.catalog.extra import ExtraColumns
 from storage.catalog.headers import HeaderReader
+from storage.catalog.labels import labels_of
 from storage.catalog.lookup import rows_with_places
 from storage.catalog.page import Page, Row, read_page
 from storage.catalog.plan import Plan, plan_query
@@ -108,6 +109,12 @@ class Describer:
         self, cursor: DuckDBPyConnection, *, plan: Plan, rows: Sequence[Row], docs: Mapping[int, bytes]
     ) -> list[JsonAttributes]:
         """What is told of each, in the same order; `docs` are the documents that were read with the rows."""
+        found = self._describe(cursor, plan, rows, docs)
+        return with_labels(cursor, plan, rows, found) if plan.labels else found
+
+    def _describe(
+        self, cursor: DuckDBPyConnection, plan: Plan, rows: Sequence[Row], docs: Mapping[int, bytes]
+    ) -> list[JsonAttributes]:
         if plan.level is Level.STUDY:
             studies = docs or self._docs.get(cursor, "studies", ((row[0], row[1]) for row in rows))
             found = [study_told(plan, orjson.loads(studies[row[0]])) for row in rows]
@@ -121,6 +128,21 @@ class Describer:
         by_series = dict(zip((no for no, _ in parents), told_of, strict=True))
         teller = InstanceTeller(plan)
         return [teller.tell(row, by_series[row[0]]) for row in rows]
+
+
+def with_labels(
+    cursor: DuckDBPyConnection, plan: Plan, rows: Sequence[Row], found: Sequence[JsonAttributes]
+) -> list[JsonAttributes]:
+    """What is told of rows with their labels, and the private creator of those."""
+    at = ROW_AT if plan.level is Level.INSTANCE else 0
+    labels = labels_of(cursor, plan.level, [row[at] for row in rows])
+    creator = told.element("LO", CREATOR)
+    return [
+        {**one, LABELS_CREATOR: creator, LABELS: {"vr": "LO", "Value": labels[row[at]]}}
+        if row[at] in labels
+        else dict(one)
+        for row, one in zip(rows, found, strict=True)
+    ]
 
 
 def _series(

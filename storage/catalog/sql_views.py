@@ -1,4 +1,4 @@
-"""What may be asked in SQL: four views on the catalog, and what each of their columns means.
+"""What may be asked in SQL: five views on the catalog, and what each of their columns means.
 
 The tables themselves (`storage.catalog.schema`) are the node's own affair and change from version to version; the
 views keep their names and meanings. They are made anew for every connection and stored nowhere.
@@ -100,6 +100,24 @@ _INSTANCES = View(
     },
     f"{_FILE}.instances i JOIN {_FILE}.series se ON se.no = i.series_no WHERE i.standing >= {Standing.KEPT:d}",
 )
+_LABELS = View(
+    "labels",
+    "a label that is on something",
+    {
+        "label": ("l.label", "its text"),
+        "level": (
+            "CASE WHEN l.instance IS NOT NULL THEN 'instance' WHEN l.series IS NOT NULL THEN 'series' "
+            "ELSE 'study' END",
+            "study, series or instance",
+        ),
+        "study": ("l.study", "Study Instance UID"),
+        "series": ("l.series", "Series Instance UID; null for a study"),
+        "instance": ("l.instance", "SOP Instance UID; null for a study or series"),
+        "revision": ("l.revision", "the entry of the log that put it on"),
+        "time": ("make_timestamp(l.time)", "when, UTC"),
+    },
+    f"{_FILE}.labels l WHERE l.ended = 0 AND l.hidden_by = 0",
+)
 _EVENTS = View(
     "events",
     "something that happened: a version stored, a removal, an undelete",
@@ -127,4 +145,4 @@ _EVENTS = View(
                 target FROM {_FILE}.restorations)""",
 )
 
-VIEWS: dict[str, View] = {view.name: view for view in (_STUDIES, _SERIES, _INSTANCES, _EVENTS)}
+VIEWS: dict[str, View] = {view.name: view for view in (_STUDIES, _SERIES, _INSTANCES, _LABELS, _EVENTS)}

@@ -20,6 +20,7 @@ from storage.catalog.changes import Changes, NewRows, append, fold_in
 from storage.catalog.extra_values import extra_values
 from storage.catalog.folding import SeriesFold, extended
 from storage.catalog.hashes import KnownHashes, fold, hash_uid
+from storage.catalog.label_writing import write_labels
 from storage.catalog.lookup import SeriesKey, read_hashes
 from storage.catalog.pending import PendingEvent, overlaps
 from storage.catalog.projection import History
@@ -42,7 +43,7 @@ from storage.catalog.writing import (
     studies_removed_by,
     update_instances,
 )
-from storage.log.events import Kind
+from storage.log.events import LABELLING, Kind
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -91,11 +92,12 @@ class Writer:
         batch = [item for item in batch if item.revision > self._applied]
         connection.execute("BEGIN")
         try:
-            changes = self._plan(connection, batch)
+            changes = self._plan(connection, [item for item in batch if item.event.kind not in LABELLING])
             self._put(connection, changes)
             if self._extra:
                 self._put_extra(connection, batch, changes.rows)
             insert_history(connection, extended(History(), batch))
+            write_labels(connection, batch)
             connection.execute("UPDATE meta SET applied = ?, next_row = ?", [applied, self._next_row])
             connection.execute("COMMIT")
         except BaseException:

@@ -1,8 +1,9 @@
 """Put a damaged log entry back together from the checkpoint table.
 
-The table has every version, removal and undelete of the entries folded into it, and which entries voided or purged
-a version. What it does not have is lost: condemned keys, which a sweep finds again, and the commit id. The bytes
-that were damaged stay beside the entry; the new entry says in its events that it was repaired.
+The table has every version, removal, undelete and label of the entries folded into it, and which entries voided or
+purged a version or took a label off. What it does not have is lost: condemned keys, which a sweep finds again, and
+the commit id. The bytes that were damaged stay beside the entry; the new entry says in its events that it was
+repaired.
 
 An entry that was never folded cannot be repaired from here: the objects it named are still there.
 """
@@ -25,9 +26,10 @@ from storage.log.checkpoint import Checkpoint
 from storage.log.codec import encode_entry
 from storage.log.columns import COLUMNS
 from storage.log.errors import DamagedEntry, LogError
-from storage.log.events import Entry, Event, Kind, StoredVersion
+from storage.log.events import LABELLING, Entry, Event, Kind, StoredVersion
 from storage.log.journal import Journal
 from storage.log.rows import SCHEMA
+from storage.log.standing import State
 
 _NOTE = "repaired from the checkpoint table"
 _IMAGE = tuple(field.name for field in fields(ImageSpec))
@@ -83,8 +85,12 @@ async def _events_from_table(checkpoint: Checkpoint, number: int) -> list[Event]
             pc.equal(batch[name], number) for name in ("since_revision", "voided_revision", "purged_revision")
         )
         since, voided, purged = (pc.fill_null(mask, False) for mask in named)
-        rows.extend(pa.table(batch.filter(pc.or_(since, pc.or_(voided, purged)))).to_pylist())
-    events = [*_own(rows, number), *_ends(rows, number)]
+        off = pc.and_(pc.equal(batch["state"], str(State.UNLABELLED)), pc.equal(batch["changed_revision"], number))
+        mine = pc.or_(pc.or_(since, off), pc.or_(voided, purged))
+        rows.extend(pa.table(batch.filter(mine)).to_pylist())
+    events = [*_own(rows, number), *_ends(rows, number), *_taken_off(rows, number)]
+    # what a reader may skip stands behind all others
+    events.sort(key=lambda event: event.kind in LABELLING)
     if not events:
         raise NotRepairable(f"the checkpoint table has no row of entry {number}")
     return events
@@ -106,6 +112,7 @@ def _own(rows: Iterable[dict[str, Any]], number: int) -> Iterator[Event]:
             current=row["leading"] if kind is Kind.STORED else True,
             target=row["target"] or 0,
             detail=_NOTE,
+            label=row["label"] or "",
         )
 
 
@@ -125,6 +132,27 @@ def _ends(rows: Iterable[dict[str, Any]], number: int) -> Iterator[Event]:
                     version=row["version"],
                     detail=_NOTE,
                 )
+
+
+def _taken_off(rows: Iterable[dict[str, Any]], number: int) -> Iterator[Event]:
+    """The events that took a label off, each once; when and by whom is not known any more."""
+    labels = {
+        (row["study"], row["series"], row["instance"], row["label"]): row
+        for row in rows
+        if row["state"] == State.UNLABELLED and row["changed_revision"] == number
+    }
+    for (*scope, label), row in labels.items():
+        yield Event(
+            kind=Kind.UNLABELLED,
+            scope=Scope(*scope),
+            time=row["until_time"] or row["time"],
+            node=row["node"],
+            door="repair",
+            peer="",
+            event_id=f"repair-{uuid.uuid4()}",
+            detail=_NOTE,
+            label=label,
+        )
 
 
 def stored_version(row: dict[str, Any]) -> StoredVersion:

@@ -11,7 +11,7 @@ import pytest
 from dicomweb.model.keys import Level, Scope
 from dicomweb.model.query import Match, OneOf, Query, Wildcard
 from storage.catalog.catalog import Catalog
-from tests.storage.catalog.making import EPOCH, LogHeaders, element, entry, key, remove, store, stored
+from tests.storage.catalog.making import EPOCH, LogHeaders, element, entry, key, label, remove, store, stored
 
 SERIES = Scope("1.1", "1.1.1")
 
@@ -99,6 +99,18 @@ async def test_a_page_of_studies_costs_one_way_to_a_thread_and_no_header(
 
     assert counted.counts["slow"] == 0
     assert counted.taken() == 1
+
+
+async def test_labels_read_no_instance_of_what_they_are_on(catalog: Catalog, counted: Counted) -> None:
+    for number in range(2, 100):
+        catalog.apply(entry(number, label(Scope("1.1"), f"l{number}")))
+    before = catalog._memory.hot.get("1.1", "1.1.1")
+    await catalog.flush()
+
+    assert counted.counts == {"read": 0, "write": 1, "slow": 0}
+    assert catalog._memory.hot.get("1.1", "1.1.1") is before
+    assert len(await catalog.labels.of(Scope("1.1"))) == 98
+    assert (await catalog.status(Scope("1.1"))).revision == 1
 
 
 async def test_a_batch_is_one_write(catalog: Catalog, counted: Counted) -> None:

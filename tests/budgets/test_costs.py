@@ -59,7 +59,7 @@ class Wire:
         """Requests that write or list, and requests that read, for a request that succeeds."""
         self._link.seen.clear()
         answer = ask(self.server, path, headers, **options)  # type: ignore[arg-type]
-        assert answer.status in (200, 204), answer
+        assert answer.status in (200, 201, 204), answer
         return counted(self._link, self.last)
 
     def forget(self) -> None:
@@ -118,6 +118,10 @@ def test_requests_are_as_many_as_the_readme_says(wire: Wire) -> None:
     assert wire.asked("/studies", RELATED, method="POST", body=new) == told("Storing n instances in one request")
     wire.forget()
     assert wire.asked("/studies", RELATED, method="POST", body=new) == told("Storing them again")
+    label = f"/studies/{uid('new')}/labels/urgent"
+    for method in ("PUT", "DELETE"):
+        assert wire.asked(label, method=method) == told("Putting a label on, or taking it off")
+    assert wire.asked("/labels") == wire.asked("/studies?label=urgent") == told("Search")
     assert wire.asked(f"/studies/{uid('new')}", method="DELETE") == told("Deleting a study, series or instance")
 
 

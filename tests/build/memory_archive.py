@@ -22,6 +22,7 @@ from pydicom.encaps import generate_fragments, generate_frames
 from dicomweb.encoding.image import image_spec, pixel_vr
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import InstanceKey, Scope
+from dicomweb.model.labels import LabelCount, Labelled
 from dicomweb.model.outcome import Removal
 from dicomweb.model.query import Found, Query
 from dicomweb.model.ranges import ByteRange
@@ -199,4 +200,16 @@ class MemoryArchive:
         return Removal(self.revision, len(found))
 
     async def restore(self, revision: int, *, door: str, peer: str) -> Removal:
+        raise NotImplementedError
+
+    async def labels(self, scope: Scope) -> Sequence[str]:
+        raise NotImplementedError
+
+    async def label_counts(self) -> Sequence[LabelCount]:
+        raise NotImplementedError
+
+    async def add_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
+        raise NotImplementedError
+
+    async def drop_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
         raise NotImplementedError

@@ -15,6 +15,7 @@ from pydicom.errors import InvalidDicomError
 
 from dicomweb.model.instance import Header, Instance
 from dicomweb.model.keys import IllegalUid, InstanceKey, Scope, parse_uid
+from dicomweb.model.labels import LabelCount, Labelled
 from dicomweb.model.outcome import Failure, Outcome, Reason, Receipt, Removal
 from dicomweb.model.query import Found, JsonAttributes, Query
 from dicomweb.model.ranges import ByteRange
@@ -117,6 +118,18 @@ class RecordingArchive:
         return Removal(self.revision, len(hidden))
 
     async def restore(self, revision: int, *, door: str, peer: str) -> Removal:
+        raise NotImplementedError
+
+    async def labels(self, scope: Scope) -> Sequence[str]:
+        raise NotImplementedError
+
+    async def label_counts(self) -> Sequence[LabelCount]:
+        raise NotImplementedError
+
+    async def add_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
+        raise NotImplementedError
+
+    async def drop_label(self, scope: Scope, label: str, *, door: str, peer: str) -> Labelled:
         raise NotImplementedError
 
     async def find_instance(self, key: InstanceKey) -> Instance:

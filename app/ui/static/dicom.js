@@ -28,6 +28,7 @@ export const TAG = {
   rows: "00280010",
   columns: "00280011",
   transferSyntax: "00083002",
+  labels: "4C411001", // the archive's own, told if asked for
 };
 
 export function values(match, tag) {

@@ -10,6 +10,7 @@ from dicomweb.wire.routing import RouteTree, allowed_methods
 TREE = RouteTree(ROUTES)
 BASE = "/studies/1.2/series/1.3/instances/1.4"
 VARIABLES = {
+    "label": "urgent",
     "study": "1.2",
     "series": "1.3",
     "instance": "1.4",

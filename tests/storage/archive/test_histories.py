@@ -21,6 +21,7 @@ import pytest
 
 from dicomweb.encoding.head import HeadLimits
 from dicomweb.model.keys import InstanceKey, Level, Scope
+from dicomweb.model.labels import LabelCondition
 from dicomweb.model.outcome import Outcome
 from dicomweb.model.query import Query
 from dicomweb.ports import ArchiveError, Gone, NotStored, Unavailable
@@ -107,6 +108,8 @@ class Model:
     removals: list[tuple[tuple[int, int], Scope]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     condemned: set[str] = field(default_factory=set)
+    labels: list[tuple[tuple[int, int], Scope, str]] = field(default_factory=list)
+    """Those that were not taken off."""
 
     def play(self, entry: Entry) -> None:
         for ordinal, event in enumerate(entry.events):
@@ -127,6 +130,12 @@ class Model:
         elif event.kind is Kind.PURGED and event.scope:
             for one in (one for versions in self.versions.values() for one in versions):
                 one.purged = one.purged or one.version == event.version
+        elif event.kind is Kind.LABELLED and event.scope:
+            assert event.label not in self.borne(event.scope), "a label was put on twice"
+            self.labels.append((place, event.scope, event.label))
+        elif event.kind is Kind.UNLABELLED and event.scope:
+            assert event.label in self.borne(event.scope), "a label was taken off that was not there"
+            self.labels = [one for one in self.labels if one[1:] != (event.scope, event.label)]
         elif event.kind is Kind.CONDEMNED:
             self.condemned.add(event.object_key)
 
@@ -139,6 +148,16 @@ class Model:
         ]
         leading = [one for one in alive if one.leading]
         return (leading or alive or [None])[-1]  # type: ignore[list-item]  # None stands for nothing visible
+
+    def borne(self, scope: Scope) -> set[str]:
+        return {
+            label
+            for at, of, label in self.labels
+            if of == scope and not any(place > at and removed.covers(of) for place, removed in self.removals)
+        }
+
+    def shown(self, scope: Scope) -> bool:
+        return any(scope.covers(key) and self.current(key) for key in self.versions)
 
     def named(self) -> Iterable[str]:
         for key, versions in self.versions.items():
@@ -206,7 +225,8 @@ class History:
         if self.chance.random() < 0.04:
             self.store.storm_until = time.monotonic() + STORM
         work = self.chance.choices(
-            (self.keep, self.remove, self.restore, self.look, self.clean, self.restart), (12, 4, 3, 4, 2, 1)
+            (self.keep, self.label, self.remove, self.restore, self.look, self.clean, self.restart),
+            (12, 6, 4, 3, 4, 2, 1),
         )[0]
         try:
             await work(node)
@@ -235,6 +255,12 @@ class History:
             found = await node.catalog.find(sent[0][0])
             if before == node.revision == receipts[0].revision:
                 assert found is not None
+
+    async def label(self, node: LakeArchive) -> None:
+        scope, label, on = self.chance.choice(SCOPES), self.chance.choice("ab"), self.chance.random() < 0.7
+        done = await (node.add_label if on else node.drop_label)(scope, label, door="", peer="")
+        assert (label in done.labels) is on
+        self.acks.append(Ack(done.revision, labels(scope, label, on=on, changed=done.changed), f"label {on}"))
 
     async def remove(self, node: LakeArchive) -> None:
         scope = self.chance.choice(SCOPES)
@@ -319,6 +345,12 @@ class History:
             data = await read_whole(node, found)
             assert hashlib.sha256(data[found.data_set_offset :]).digest() == expected.digest == found.digest
         assert (await node.search(Query(Level.INSTANCE, ()))).total == visible
+        for scope in filter(model.shown, SCOPES):
+            assert await node.labels(scope) == sorted(model.borne(scope))
+        for one in "ab":
+            result = await node.search(Query(Level.SERIES, labels=LabelCondition((one,))))
+            bearing = {scope for scope in SCOPES if scope.level is Level.SERIES and one in model.borne(scope)}
+            assert result.total == len(set(filter(model.shown, bearing)))
 
 
 def stores(key: InstanceKey, digest: bytes) -> Callable[[Entry | None, Model], bool]:
@@ -344,6 +376,18 @@ def restores(target: int) -> Callable[[Entry | None, Model], bool]:
     return lambda entry, _: (
         entry is not None and any(event.kind is Kind.RESTORED and event.target == target for event in entry.events)
     )
+
+
+def labels(scope: Scope, label: str, *, on: bool, changed: bool) -> Callable[[Entry | None, Model], bool]:
+    kind = Kind.LABELLED if on else Kind.UNLABELLED
+
+    def holds(entry: Entry | None, model: Model) -> bool:
+        written = entry is not None and any(
+            (event.kind, event.scope, event.label) == (kind, scope, label) for event in entry.events
+        )
+        return (written or not changed) and (label in model.borne(scope)) is on
+
+    return holds
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -115,6 +115,16 @@ def purge(what: StoredVersion) -> Event:
     return event(Kind.PURGED, what.key.scope, version=what.version)
 
 
+def label(scope: Scope, text: str, *, minute: int = 0) -> Event:
+    """A LABELLED event."""
+    return event(Kind.LABELLED, scope, minute=minute, label=text)
+
+
+def unlabel(scope: Scope, text: str, *, minute: int = 0) -> Event:
+    """An UNLABELLED event."""
+    return event(Kind.UNLABELLED, scope, minute=minute, label=text)
+
+
 def event(kind: Kind, scope: Scope | None, *, minute: int = 0, **fields: Any) -> Event:
     """An event of any kind."""
     return Event(
@@ -124,7 +134,7 @@ def event(kind: Kind, scope: Scope | None, *, minute: int = 0, **fields: Any) ->
         node="n1",
         door="test",
         peer="",
-        event_id=f"{kind}-{scope}",
+        event_id=f"{kind}-{scope}-{minute}-{fields.get('label', '')}",
         **fields,
     )
 

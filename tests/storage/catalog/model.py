@@ -70,7 +70,7 @@ def is_alive(one: Stored, events: Sequence[tuple[Place, Event]]) -> bool:
     return all(_undone(place, key, events) for place in removals)
 
 
-def _undone(removal: Place, key: InstanceKey, events: Sequence[tuple[Place, Event]]) -> bool:
+def _undone(removal: Place, key: InstanceKey | Scope, events: Sequence[tuple[Place, Event]]) -> bool:
     return any(
         event.kind is Kind.RESTORED
         and event.target == removal[0]
@@ -123,3 +123,26 @@ def changed(events: Sequence[tuple[Place, Event]], scope: Scope) -> int:
             last = place[0]
         before = after
     return last
+
+
+def labels(events: Sequence[tuple[Place, Event]], scope: Scope) -> set[str]:
+    """The labels in force on exactly this scope."""
+    return {
+        event.label
+        for place, event in events
+        if event.kind is Kind.LABELLED and event.scope == scope and _is_on(place, event, events)
+    }
+
+
+def _is_on(place: Place, label: Event, events: Sequence[tuple[Place, Event]]) -> bool:
+    later = [(at, event) for at, event in events if at > place]
+    scope = label.scope
+    assert scope is not None
+    if any(
+        event.kind is Kind.UNLABELLED and (event.scope, event.label) == (scope, label.label) for _, event in later
+    ):
+        return False
+    removals = (
+        at for at, event in later if event.kind is Kind.REMOVED and event.scope and event.scope.covers(scope)
+    )
+    return all(_undone(at, scope, events) for at in removals)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from dicomweb.model.keys import Level, Scope
+from dicomweb.model.labels import LabelCondition, LabelRule
 from dicomweb.model.query import JsonAttributes, Match, NameWords, OneOf, Order, Query, Wildcard
 from dicomweb.ports import TooMuchChanged
 from storage.catalog.catalog import Catalog
@@ -46,6 +47,9 @@ QUERIES = [
     Query(Level.INSTANCE, (Match(STUDY, "UI", OneOf(("1.1",)), "x"),), include_all=True),
     Query(Level.INSTANCE, (Match(NAME, "PN", NameWords(("n0",)), "x"),), limit=2, offset=1),
     Query(Level.INSTANCE, (Match(SOP, "UI", OneOf(("1.1.1.1",)), ""), Match(PROTOCOL, "LO", Wildcard("P*"), "x"))),
+    Query(Level.STUDY, tell_labels=True, labels=LabelCondition(("a", "b"), LabelRule.ANY)),
+    Query(Level.SERIES, tell_labels=True, labels=LabelCondition(("a",), LabelRule.NONE)),
+    Query(Level.INSTANCE, tell_labels=True, include_all=True),
 ]  # fmt: skip
 """By column, by header, of one study, sorted, in pages, told in part and whole."""
 
@@ -94,8 +98,9 @@ async def said_now(catalog: Catalog) -> tuple[list[Answer], list[Any]]:
     scopes = []
     for scope in SCOPES:
         status = await catalog.status(scope)
-        scopes.append((status.revision, status.ever, await catalog.within(scope)))
-    return answers, scopes
+        labels = await catalog.labels.of(scope)
+        scopes.append((status.revision, status.ever, await catalog.within(scope), labels))
+    return answers, [*scopes, await catalog.labels.counts()]
 
 
 async def said_of(catalog: Catalog, revision: int) -> tuple[list[Answer], list[Any]]:
@@ -104,8 +109,9 @@ async def said_of(catalog: Catalog, revision: int) -> tuple[list[Answer], list[A
     scopes = []
     for scope in SCOPES:
         then = await catalog.past.within(scope, revision)
-        scopes.append((then.revision, then.ever, list(then.instances)))
-    return answers, scopes
+        labels = await catalog.labels.of_past(scope, revision)
+        scopes.append((then.revision, then.ever, list(then.instances), labels))
+    return answers, [*scopes, await catalog.labels.counts_past(revision)]
 
 
 async def play(script: Sequence[Step], made: Telling) -> None:

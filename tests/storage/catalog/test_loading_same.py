@@ -22,7 +22,20 @@ from storage.log.codec import decode_batch, encode_entry
 from storage.log.events import Entry, StoredVersion
 from storage.log.folding import KNOWN, plan_fold
 from storage.log.rows import SCHEMA, place_events
-from tests.storage.catalog.making import EPOCH, LogHeaders, entry, key, purge, remove, restore, store, stored, void
+from tests.storage.catalog.making import (
+    EPOCH,
+    LogHeaders,
+    entry,
+    key,
+    label,
+    purge,
+    remove,
+    restore,
+    store,
+    stored,
+    unlabel,
+    void,
+)
 
 NAMES = (
     "Doe^Jane",
@@ -61,6 +74,7 @@ async def contents(catalog: Catalog) -> dict[str, list[tuple[Any, ...]]]:
         "studies": f"SELECT * EXCLUDE (no, last_row), {version} FROM studies t",
         "removals": "SELECT * FROM removals",
         "restorations": "SELECT * EXCLUDE time FROM restorations",
+        "labels": "SELECT * FROM labels",
         "meta": "SELECT * FROM meta",
     }
     return {
@@ -180,6 +194,21 @@ async def test_what_was_removed_brought_back_replaced_kept_voided_and_removed_in
     await both(entries, table_rows(entries), 3)
 
 
+async def test_labels_put_on_taken_off_hidden_and_back_are_as_in_the_log() -> None:
+    study, series = Scope("1.1"), Scope("1.1", "1.1.1")
+    entries = [
+        entry(1, store(version(1)), label(study, "a"), label(study, "b"), label(series, "c")),
+        entry(2, unlabel(study, "a", minute=2), label(study, "a", minute=2)),
+        entry(3, remove(series, minute=3), label(version(1).key.scope, "d")),
+        entry(4, remove(study, minute=4)),
+        entry(5, unlabel(study, "b", minute=5), unlabel(study, "x")),
+        entry(6, restore(4, study, minute=6)),
+        entry(7, unlabel(series, "c", minute=7), label(Scope("1.9"), "e")),
+    ]
+
+    await both(entries, table_rows(entries), 3)
+
+
 async def test_a_study_of_which_nothing_is_visible_has_its_row_all_the_same() -> None:
     entries = [entry(1, store(version(1)), store(version(2))), entry(2, remove(Scope("1.1"), minute=1))]
 
@@ -222,7 +251,7 @@ async def test_a_load_that_breaks_off_while_rows_are_taken_in_leaves_nothing(tmp
         with pytest.raises(ConnectionError):
             await catalog.load(broken(), 1)
         assert {name: len(rows) for name, rows in (await contents(catalog)).items()} == {
-            **dict.fromkeys(("instances", "series", "studies", "removals", "restorations"), 0),
+            **dict.fromkeys(("instances", "series", "studies", "removals", "restorations", "labels"), 0),
             "meta": 1,
         }
 

@@ -12,7 +12,8 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
 
 from dicomweb.model.keys import InstanceKey, Level, Scope
-from dicomweb.model.query import JsonAttributes, Match, OneOf, Query
+from dicomweb.model.labels import LabelCondition, LabelRule
+from dicomweb.model.query import LABELS, JsonAttributes, Match, OneOf, Query
 from storage.catalog.catalog import Catalog
 from storage.log.events import Entry, Event, StoredVersion
 from tests.storage.catalog import model
@@ -21,11 +22,13 @@ from tests.storage.catalog.making import (
     LogHeaders,
     entry,
     key,
+    label,
     purge,
     remove,
     restore,
     store,
     stored,
+    unlabel,
     void,
 )
 
@@ -34,6 +37,9 @@ SCOPES = sorted(
     {scope for one in KEYS for scope in (Scope(one.study), Scope(one.study, one.series), one.scope)},
     key=lambda scope: (scope.study, scope.series or "", scope.instance or ""),
 )
+
+
+CONDITIONS = [LabelCondition(tuple(labels), rule) for rule in LabelRule for labels in ("", "a", "ab")]
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,9 @@ class Step:
 steps = st.lists(
     st.builds(
         Step,
-        st.sampled_from(["store"] * 5 + ["remove"] * 3 + ["restore"] * 2 + ["void", "purge"]),
+        st.sampled_from(
+            ["store"] * 5 + ["remove"] * 3 + ["restore"] * 2 + ["void", "purge"] + ["label"] * 3 + ["unlabel"]
+        ),
         st.integers(0, 1000),
         st.booleans(),
         st.booleans(),
@@ -94,6 +102,9 @@ class Script:
         if step.kind == "restore" and self._removals:
             revision, scope = self._removals[step.pick % len(self._removals)]
             return restore(revision, scope if step.flag else None, minute=minute)
+        if step.kind in ("label", "unlabel"):
+            put = label if step.kind == "label" else unlabel
+            return put(SCOPES[step.pick % len(SCOPES)], "ab"[step.flag], minute=minute)
         ended = {event.version for one in self.entries for event in one.events} | {e.version for e in self._events}
         open_ = [one for one in self._versions if one.version not in ended]
         if step.kind in ("void", "purge") and open_:
@@ -166,6 +177,7 @@ async def agree(catalog: Catalog, entries: Sequence[Entry]) -> None:
     await agree_on_versions(catalog, events)
     await agree_on_studies(catalog, events)
     await agree_on_series(catalog, events)
+    await agree_on_labels(catalog, events)
 
 
 def _place(one: InstanceKey, expected: list[model.Stored]) -> tuple[Any, ...]:
@@ -224,6 +236,32 @@ async def agree_on_series(catalog: Catalog, events: Sequence[tuple[model.Place, 
                 assert _value(row, "00201209") == len(current)
                 assert _value(row, "0008103E") == current[-1].stored.columns["series_description"]
         assert not told
+
+
+async def agree_on_labels(catalog: Catalog, events: Sequence[tuple[model.Place, Event]]) -> None:
+    shown: dict[Level, dict[Scope, set[str]]] = {level: {} for level in Level}
+    for scope in SCOPES:
+        borne = model.labels(events, scope)
+        assert await catalog.labels.of(scope) == sorted(borne), scope
+        if model.current(events, scope):
+            shown[scope.level][scope] = borne
+    counted = {one.label: (one.studies, one.series, one.instances) for one in await catalog.labels.counts()}
+    assert counted == {
+        one: tuple(sum(one in borne for borne in shown[level].values()) for level in Level)
+        for one in "ab"
+        if any(one in borne for scopes in shown.values() for borne in scopes.values())
+    }
+    for level in Level:
+        told = {_scope(one, level): one for one in await rows(catalog, Query(level, tell_labels=True))}
+        assert {scope: set(one.get(LABELS, {}).get("Value", ())) for scope, one in told.items()} == shown[level]
+        for condition in CONDITIONS:
+            found = await rows(catalog, Query(level, labels=condition))
+            expected = {scope for scope, borne in shown[level].items() if condition.holds(borne)}
+            assert {_scope(one, level) for one in found} == expected, condition
+
+
+def _scope(row: JsonAttributes, level: Level) -> Scope:
+    return Scope(*(_value(row, tag) for tag in ("0020000D", "0020000E", "00080018")[:level]))
 
 
 async def rows(catalog: Catalog, query: Query) -> list[JsonAttributes]:

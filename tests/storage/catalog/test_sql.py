@@ -18,7 +18,7 @@ from storage.catalog.settings import CatalogSettings
 from storage.catalog.sql import SqlBusy, SqlLimits, SqlQuestions
 from storage.catalog.sql_check import StatementRefused, check_statement
 from storage.catalog.sql_views import VIEWS
-from tests.storage.catalog.making import EPOCH, entry, key, remove, store, stored
+from tests.storage.catalog.making import EPOCH, entry, key, label, remove, store, stored
 
 ALLOWED = (
     "SELECT 1",
@@ -171,7 +171,7 @@ async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
         catalog.apply(entry(1, store(stored(key("1"), patient_name="Doe^Jane", modality="CT", rows=512))))
         catalog.apply(entry(2, store(stored(key("2"), patient_name="Roe^Richard", modality="MR"))))
         catalog.apply(entry(3, store(stored(key("3"), patient_name="Moe^Mary", modality="MR"))))
-        catalog.apply(entry(4, remove(key("3").scope)))
+        catalog.apply(entry(4, remove(key("3").scope), label(key("1").scope, "urgent")))
         yield catalog
 
 

@@ -15,7 +15,7 @@ from storage.log.events import Event, Kind
 from storage.log.journal import Journal
 from storage.log.repair import NotRepairable, repair_entry
 from tests.storage.log.conftest import Place
-from tests.storage.log.make import event, key, removed, restored, stored, version
+from tests.storage.log.make import event, key, labelled, removed, restored, stored, unlabelled, version
 
 CONVERTED = stored(key(instance=4), "v4")
 EVENTS = [
@@ -44,6 +44,25 @@ async def damage(journal: Journal, number: int) -> bytes:
 
 def plain(events: Sequence[Event]) -> list[Event]:
     return [replace(one, detail="") for one in events]
+
+
+async def test_labels_put_on_and_taken_off_come_back(folder: Place) -> None:
+    study, other = Scope("1.2.1"), Scope("1.2.1", "1.2.1.1")
+    first = [stored(key(), "v1"), labelled(study, "a"), labelled(other, "a"), labelled(study, "b")]
+    second = [labelled(study, "a"), unlabelled(study, "a"), unlabelled(other, "a")]
+    journal, checkpoint = await written(folder, first, second, [removed(study)])
+    await checkpoint.fold()
+    for number in (1, 2):
+        await damage(journal, number)
+        await repair_entry(journal, checkpoint, number)
+
+    again, ends = await journal.read(1), await journal.read(2)
+    assert again is not None
+    assert plain(again.events) == first
+    assert ends is not None
+    assert {(one.kind, one.scope, one.label) for one in ends.events} == {
+        (one.kind, one.scope, one.label) for one in second
+    }
 
 
 async def test_a_folded_entry_is_put_back(folder: Place) -> None:

@@ -10,6 +10,7 @@ import { deleteButton, downloadButton, openIn } from "../study/actions.js";
 import { gonePage } from "../study/gone.js";
 import { historyView } from "../study/history.js";
 import { instancesOf } from "../study/instances.js";
+import { labelEditor } from "../study/labels.js";
 import { crumbs, tabs } from "../study/parts.js";
 import { watch } from "../study/watch.js";
 import { preview } from "./preview.js";
@@ -42,7 +43,8 @@ export async function show({ variables, signal }) {
   const node = h("div", { class: "page" },
     crumbs([...steps, ["", siblings.length > 1 ? title : described]]),
     h("header", { class: "page-head" },
-      h("div", { class: "grow" }, h("h1", {}, bdi(described)), h("p", { class: "under-title" }, title, siblings.length > 1 && at >= 0 && h("span", { class: "dot" }, t("instance.of", { at: at + 1, all: siblings.length })))),
+      h("div", { class: "grow" }, h("h1", {}, bdi(described)), h("p", { class: "under-title" }, title, siblings.length > 1 && at >= 0 && h("span", { class: "dot" }, t("instance.of", { at: at + 1, all: siblings.length }))),
+        labelEditor(variables, signal)),
       h("div", { class: "actions" }, siblings.length > 1 && steppers(to(at - 1), to(at + 1)), await openIn({ study, series }, [text(data, TAG.modality)]), downloadButton(variables),
         deleteButton(variables, { level: "instance", count: 1, up: address(siblings.length > 1 ? studyPath(study, series) : studyPath(study)) }))),
     h("div", { class: "beside" }, picture.node, tabs([
@@ -51,7 +53,8 @@ export async function show({ variables, signal }) {
       ["history", t("tab.history"), () => historyView(variables, signal)],
     ], { label: t("tab.label"), chosen: lastTab })));
   node.addEventListener("click", (event) => { if (event.target.matches("[role=tab]")) lastTab = event.target.id.slice("tab-".length); });
-  const tag = async () => (await ask(dicomweb(`${path}/history`, { limit: 1 }), { signal })).json().then((told) => JSON.stringify(told.history[0]?.revision));
+  // labels are shown by themselves
+  const tag = async () => (await ask(dicomweb(`${path}/history`, { limit: 20 }), { signal })).json().then((told) => JSON.stringify(told.history.find((one) => !one.label)?.revision));
   tag().then((first) => watch(signal, tag, first)).catch(() => {});
   const step = (index) => () => (to(index) ? navigate(to(index), { replace: true }) : false);
   return {

@@ -1,4 +1,4 @@
-// The fields above the list: words, dates, modalities, order. They show a state and tell what was chosen.
+// The fields above the list: words, dates, modalities, labels, order. They show a state and tell what was chosen.
 
 import { fill, h } from "../dom.js";
 import { date as shownDate } from "../format.js";
@@ -6,7 +6,8 @@ import { icon } from "../icons.js";
 import { choice, dropdown } from "../menus.js";
 import { has, t } from "../texts.js";
 import { ends, fromField, PRESETS, rangeOf, toField } from "./dates.js";
-import { NEWEST, SORTS } from "./state.js";
+import { labelMenu } from "./labels.js";
+import { ALL, isNarrowed, NEWEST, SORTS } from "./state.js";
 
 const MODALITIES = ["CT", "MR", "US", "CR", "DX", "MG", "XA", "RF", "NM", "PT", "SM", "OP", "OPT", "ES", "XC", "ECG", "SEG", "SR", "PR", "KO", "RTSTRUCT", "RTDOSE", "RTPLAN", "DOC", "OT", "SC"];
 
@@ -20,20 +21,22 @@ export function makeFilters({ change, typed }) {
   });
   const dates = dropdown({ name: t("date.name"), className: "chip", label: "", content: (close) => dateMenu(state, (date) => { close(); change({ date }); }) });
   const kinds = dropdown({ name: t("modality.name"), className: "chip", label: "", content: () => modalityMenu(state, (modalities) => change({ modalities })) });
+  const labels = dropdown({ name: t("label.name"), className: "chip", label: "", content: () => labelMenu(state, (chosen) => change({ labels: chosen })) });
   const order = dropdown({ name: t("sort.title"), className: "chip sort-chip", label: "", content: (close) => sortMenu(state, (sort) => { close(); change({ sort }); }) });
-  const clear = h("button", { type: "button", class: "chip clear", on: { click: () => { change({ words: "", date: "", modalities: [] }); input.focus(); } } }, icon("close"), t("search.clear"));
+  const clear = h("button", { type: "button", class: "chip clear", on: { click: () => { change(ALL); input.focus(); } } }, icon("close"), t("search.clear"));
   const total = h("p", { class: "total", role: "status", "aria-live": "polite" });
   const node = h("search", { class: "filters" },
     h("div", { class: "search" }, icon("search"), input, h("kbd", { class: "hint", "aria-hidden": "true" }, "/")),
-    h("div", { class: "chips" }, dates.node, kinds.node, order.node, clear, total));
+    h("div", { class: "chips" }, dates.node, kinds.node, labels.node, order.node, clear, total));
 
   function show(next) {
     state = next;
     if (input.value.trim() !== state.words.trim()) input.value = state.words;
     label(dates.button, icon("calendar"), dateText(state.date) || t("column.date"), state.date);
     label(kinds.button, null, state.modalities.join(", ") || t("column.modality"), state.modalities.length);
+    label(labels.button, icon("tag"), state.labels.join(", ") || t("label.name"), state.labels.length);
     label(order.button, icon("sort"), sortText(state.sort), false);
-    clear.hidden = !(state.words.trim() || state.date || state.modalities.length);
+    clear.hidden = !isNarrowed(state);
   }
   return { node, input, show, setTotal: (text) => { total.textContent = text; } };
 }

@@ -10,7 +10,7 @@ import { makeFilters } from "./filters.js";
 import { fillRow } from "./row.js";
 import { Rows } from "./rows.js";
 import { Source } from "./source.js";
-import { isNarrowed, NEWEST, readState, searchParameters, writeState } from "./state.js";
+import { ALL, isNarrowed, NEWEST, readState, searchParameters, writeState } from "./state.js";
 
 const TYPING = 25; // milliseconds that a pause in typing lasts
 const REFRESH = 10_000;
@@ -106,7 +106,7 @@ class StudyList {
   drawEmpty() {
     if (isNarrowed(this.state)) {
       fill(this.empty, icon("search"), h("h2", {}, t("list.nothing")), h("p", {}, t("list.nothing.hint")),
-        h("button", { type: "button", class: "button", on: { click: () => this.choose({ words: "", date: "", modalities: [] }, true) } }, t("search.clear")));
+        h("button", { type: "button", class: "button", on: { click: () => this.choose(ALL, true) } }, t("search.clear")));
     } else {
       fill(this.empty, h("div", { class: "welcome" }, icon("upload"), h("h2", {}, t("list.welcome")), h("p", {}, t("list.welcome.hint")),
         h("button", { type: "button", class: "button primary", on: { click: () => document.getElementById("upload-button").click() } }, t("upload.choose"))));
@@ -162,7 +162,7 @@ class StudyList {
   // Out of the field, then out of the search.
   leave() {
     if (document.activeElement === this.filters.input && !this.filters.input.value) this.filters.input.blur();
-    else if (isNarrowed(this.state)) this.choose({ words: "", date: "", modalities: [], sort: NEWEST }, true);
+    else if (isNarrowed(this.state)) this.choose({ ...ALL, sort: NEWEST }, true);
     else document.activeElement?.blur?.();
   }
 }

@@ -6,6 +6,7 @@ import { clock, date, personName } from "../format.js";
 import { address } from "../router.js";
 import { studyPath } from "../server.js";
 import { t } from "../texts.js";
+import { labelSigns } from "./labels.js";
 
 const MOST_BADGES = 4;
 const shown = new WeakMap(); // row to what it shows
@@ -40,7 +41,7 @@ export function fillRow(row, study) {
       h("span", { class: "below" }, bdi(text(study, TAG.patientId) || "–"), birth && h("span", { class: "dot" }, date(birth)), text(study, TAG.sex) && h("span", { class: "dot" }, text(study, TAG.sex)))),
     cell("what",
       h("span", { class: "main" }, bdi(text(study, TAG.studyDescription) || t("study.undescribed"), text(study, TAG.studyDescription) ? {} : { class: "none" })),
-      h("span", { class: "below" }, bdi(text(study, TAG.accession) || "–"))),
+      h("span", { class: "below" }, bdi(text(study, TAG.accession) || "–"), labelSigns(study))),
     cell("kinds", badges(values(study, TAG.modalities))),
     cell("when",
       h("span", { class: "main" }, date(text(study, TAG.studyDate)) || "–"),

@@ -8,7 +8,7 @@ import { has, t } from "../texts.js";
 import { undelete } from "./actions.js";
 import { arriving } from "./parts.js";
 
-const PICTURES = { stored: "upload", replaced: "copy", kept: "copy", deleted: "trash", restored: "undo", erased: "close", voided: "close", unreadable: "alert" };
+const PICTURES = { stored: "upload", replaced: "copy", kept: "copy", deleted: "trash", restored: "undo", erased: "close", voided: "close", unreadable: "alert", labelled: "tag", unlabelled: "tag" };
 
 // What a deletion was about, as it can be undone.
 export function scopeOf(happening, scope) {
@@ -37,7 +37,7 @@ export function historyView(scope, signal) {
 }
 
 function line(one, scope) {
-  const event = has(`event.${one.event}.other`) ? t(`event.${one.event}`, { count: one.instances ?? 0 }) : one.event;
+  const event = one.label ? t(`event.${one.event}`, { label: one.label }) : has(`event.${one.event}.other`) ? t(`event.${one.event}`, { count: one.instances ?? 0 }) : one.event;
   const door = one.door && (has(`door.${one.door}`) ? t(`door.${one.door}`) : one.door);
   const from = [door, one.peer, one.node && t("history.node", { node: one.node })].filter(Boolean).join(" · ");
   const item = h("li", { data: { event: one.event } },

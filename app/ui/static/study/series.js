@@ -11,6 +11,7 @@ import { deleteButton, downloadButton, openIn } from "./actions.js";
 import { gonePage } from "./gone.js";
 import { historyView } from "./history.js";
 import { instancesOf } from "./instances.js";
+import { labelEditor } from "./labels.js";
 import { crumbs, facts, tabs, thumbnail } from "./parts.js";
 import { watch } from "./watch.js";
 
@@ -34,7 +35,8 @@ export async function show({ variables, signal }) {
     crumbs([[address(), t("nav.studies")], [address(studyPath(study)), patient ? personName(patient) : t("patient.unnamed")], ["", described]]),
     h("header", { class: "page-head" },
       h("div", { class: "grow" }, h("h1", {}, bdi(described)),
-        h("p", { class: "study-line" }, badges([text(one, TAG.modality)]), bdi(text(one, TAG.studyDescription)))),
+        h("p", { class: "study-line" }, badges([text(one, TAG.modality)]), bdi(text(one, TAG.studyDescription))),
+        labelEditor({ study, series }, signal)),
       h("div", { class: "actions" }, await openIn({ study, series }, [text(one, TAG.modality)]), downloadButton({ study, series }),
         deleteButton({ study, series }, { level: "series", count: count(one, TAG.seriesInstances), up: address(studyPath(study)) }))),
     facts([

@@ -10,6 +10,7 @@ import { dicomweb, search, studyPath } from "../server.js";
 import { t } from "../texts.js";
 import { deleteButton, downloadButton, openIn } from "./actions.js";
 import { gonePage } from "./gone.js";
+import { labelEditor } from "./labels.js";
 import { historyView } from "./history.js";
 import { crumbs, facts, tabs, thumbnail } from "./parts.js";
 import { watch } from "./watch.js";
@@ -38,7 +39,8 @@ export async function show({ variables, signal }) {
       h("div", { class: "grow" },
         h("h1", {}, patientTitle(one)),
         h("p", { class: "under-title" }, patientLine(one)),
-        h("p", { class: "study-line" }, badges(modalities), bdi(text(one, TAG.studyDescription) || t("study.undescribed")))),
+        h("p", { class: "study-line" }, badges(modalities), bdi(text(one, TAG.studyDescription) || t("study.undescribed"))),
+        labelEditor({ study }, signal)),
       h("div", { class: "actions" }, await openIn({ study }, modalities), downloadButton({ study }),
         deleteButton({ study }, { level: "study", count: count(one, TAG.studyInstances), up: listAddress() }))),
     studyFacts(one, study),
