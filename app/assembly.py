@@ -39,6 +39,7 @@ from app.ui.openers import Opener
 from app.values import ConfigError
 from app.viewers.door import ViewersDoor
 from app.viewers.links import links_of
+from app.viewers.pins import CODECS
 from app.viewers.shelf import Shelf, chosen_folder
 from app.web.doors import Ending, SystemDoor
 from app.web.front import Front
@@ -338,6 +339,12 @@ def viewer_openers(shelf: Shelf) -> list[Opener]:
     ]
 
 
+def codecs_folder(shelf: Shelf) -> str:
+    """Where the quick viewer's codecs lie, below the server's address; empty if they are not installed."""
+    found = shelf.installed().get(CODECS.viewer)
+    return f"{found.viewer}/{found.release}/" if found else ""
+
+
 def build_application(settings: Settings, worker: Worker | None = None) -> web.Application:
     """The web application: opening it opens the archive. `worker` if it is one of several. Raises ConfigError."""
     check_access(settings)
@@ -381,6 +388,7 @@ def build_application(settings: Settings, worker: Worker | None = None) -> web.A
             Facts(archive, settings, counts=lambda: count_stored(archive), about=about),
             partial(viewer_openers, shelf),
             version=version(),
+            codecs=partial(codecs_folder, shelf),
         )
         async with ThreadCompute() as compute, access_log(settings, worker.seat.number if worker else 0) as access:
             handlers = service_handlers(archive, compute, settings, application[DERIVED])

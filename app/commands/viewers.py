@@ -1,4 +1,4 @@
-"""`dicomlake viewers`: install, list and remove the web viewers that the server shows studies in."""
+"""`dicomlake viewers`: install, list and remove what the server shows studies with: viewers, codecs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from app.viewers.pins import Pin
 
 NAME = "viewers"
-HELP = "install, list or remove the web viewers OHIF and VolView"
-DESCRIPTION = """Fetch the web viewers OHIF and VolView from the package registry that npm is set up for (npm
-itself is not needed), at the versions this program knows and compared with their digests, and make them ready
-to be served at /ohif/ and /volview/. All archives of this machine share them; a server that runs shows them
-within seconds. Nothing else is fetched then or later: they work without a network.
+HELP = "install, list or remove the web viewers OHIF and VolView, and codecs for the quick viewer"
+DESCRIPTION = """Fetch the web viewers OHIF and VolView, and codecs with which the quick viewer decodes compressed
+pictures in the browser, from the package registry that npm is set up for (npm itself is not needed), at the
+versions this program knows and compared with their digests, and make them ready to be served at /ohif/, /volview/
+and /codecs/. All archives of this machine share them; a server that runs shows them within seconds. Nothing else
+is fetched then or later: they work without a network.
 
   dicomlake viewers install
   dicomlake viewers install --from ./tarballs
@@ -33,7 +34,7 @@ SETTINGS: tuple[str, ...] = ("viewers",)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, with which."""
     parser.add_argument("action", choices=("install", "list", "remove"), metavar="install|list|remove")
-    parser.add_argument("names", metavar="VIEWER", nargs="*", help="ohif, volview; none: all of them")
+    parser.add_argument("names", metavar="VIEWER", nargs="*", help="ohif, volview, codecs; none: all of them")
     parser.add_argument("--registry", metavar="URL", default="", help="the package registry to ask")
     parser.add_argument(
         "--from", metavar="FOLDER", dest="tarballs", help="take the tarballs from this folder and ask no registry"
@@ -110,13 +111,13 @@ def _install(arguments: argparse.Namespace, configured: Configured, pins: list[P
     try:
         source = _source(arguments, configured)
     except (NoRegistry, BadRegistry) as error:
-        return _failed(error, optional=arguments.optional)
+        return _failed(error, missing, optional=arguments.optional)
     if arguments.optional:
         told = readable_bytes(sum(package.size for pin in missing for package in pin.packages))
-        print(f"fetching {' and '.join(pin.title for pin in missing)} ({told}), this once", flush=True)
+        print(f"fetching {_named(missing)} ({told}), this once", flush=True)
     quiet = arguments.optional
     wrong = [found for pin in missing if (found := _install_one(pin, folder, source, quiet=quiet))]
-    return max((_failed(one, optional=arguments.optional) for one in wrong), default=0)
+    return max((_failed(one, missing, optional=arguments.optional) for one in wrong), default=0)
 
 
 def _source(arguments: argparse.Namespace, configured: Configured) -> Source:
@@ -165,9 +166,14 @@ def _install_one(pin: Pin, folder: Path, source: Source, *, quiet: bool) -> Exce
     return None
 
 
-def _failed(error: Exception, *, optional: bool) -> int:
+def _named(pins: list[Pin]) -> str:
+    *first, last = [pin.title if pin.viewer != "codecs" else "the codecs of the quick viewer" for pin in pins]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _failed(error: Exception, missing: list[Pin], *, optional: bool) -> int:
     if optional:
-        print(f"without the viewers OHIF and VolView for now: {error}", file=sys.stderr)
+        print(f"without {_named(missing)} for now: {error}", file=sys.stderr)
         return 0
     print(f"dicomlake: {error}", file=sys.stderr)
     return 1

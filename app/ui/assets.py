@@ -29,6 +29,12 @@ _KEPT: HeaderFields = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Vary", "Accept-Encoding"),
 )
+_WORKERS = "worker.js"
+_WORKER_POLICY = (
+    "Content-Security-Policy",
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'",
+)
+"""What a worker may do, who keeps to the policy of its own script: it alone makes programs of WebAssembly."""
 _SMALLEST = 400
 """Bytes below which a coding saves nothing worth the word."""
 
@@ -65,6 +71,8 @@ class Assets:
         coding = choose_coding(accept_encoding) if len(data) >= _SMALLEST else IDENTITY
         tag = f'"{version}-{coding}"'
         fields = (("ETag", tag), *_KEPT)
+        if PurePosixPath(name).name == _WORKERS:
+            fields = (*fields, _WORKER_POLICY)
         if none_match(if_none_match, tag):
             return Answer(304, fields)
         fields = (("Content-Type", _TYPES[PurePosixPath(name).suffix]), *fields)

@@ -2,7 +2,7 @@
 
     /ui/                           the page, as is every address below that is none of these
     /ui/a/<version>/list/page.js   a file of the pages
-    /ui/data/config.json           what the pages must know to begin: version, viewers
+    /ui/data/config.json           what the pages must know to begin: version, viewers, codecs
     /ui/data/....json              what DICOMweb does not tell (`app.ui.facts`)
 
 All that is shown of studies comes by DICOMweb: what the pages do, any program can.
@@ -10,7 +10,7 @@ All that is shown of studies comes by DICOMweb: what the pages do, any program c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,16 @@ _STORED = "stored/"
 class UiDoor:
     """Answers what comes to `/ui`."""
 
-    def __init__(self, facts: Facts, openers: Openers, *, version: str) -> None:
-        """`version` is that of the server."""
+    def __init__(
+        self, facts: Facts, openers: Openers, *, version: str, codecs: Callable[[], str] = lambda: ""
+    ) -> None:
+        """`version` is that of the server; `codecs` tells the folder of decoders for frames, below its address."""
         self._assets = Assets(STATIC)
         self._page = ExplorerPage(self._assets)
         self._facts = facts
         self._openers = openers
         self._version = version
+        self._codecs = codecs
 
     async def answer(self, call: Asked, mount: str, below: str) -> Answer:
         """The page, a file of it, or a fact."""
@@ -82,6 +85,7 @@ class UiDoor:
         return {
             "version": self._version,
             "assets": self._assets.version,
+            "codecs": self._codecs(),
             "openers": [asdict(opener) for opener in self._openers()],
         }
 

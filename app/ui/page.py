@@ -21,14 +21,15 @@ POLICY = "; ".join(
         "img-src 'self' blob:",
         "media-src 'self'",
         "connect-src 'self'",
+        "worker-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
+        "trusted-types decoder",
     )
 )
-"""What the page may load and do."""
+"""What the page may load and do. `decoder` names the address of the worker for frames, and nothing else."""
 _FIELDS: HeaderFields = (
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "no-cache"),

@@ -1,9 +1,10 @@
-"""`/ohif/`, `/volview/` and `/viewers.json`: the big viewers, as far as they are installed.
+"""`/ohif/`, `/volview/`, `/codecs/` and `/viewers.json`: viewers and codecs, as far as they are installed.
 
 /ohif/...                          a page of OHIF: whatever is no file of it, since its addresses are its own
 /ohif/app-config.js                its settings, made here
 /ohif/3.13.2-1/app.bundle.xxx.js   a file, below its release: kept by browsers for ever
 /volview/?StudyInstanceUIDs=...    goes on to where VolView takes that study from
+/codecs/1.3.6-1/charls/...         a decoder of the quick viewer, kept for ever as well
 /viewers.json                      which are installed, and how a study is opened in them
 """
 
@@ -18,7 +19,7 @@ from app.asked import Asked
 from app.viewers import ohif_page, volview_page
 from app.viewers.absent import absent
 from app.viewers.links import links_of
-from app.viewers.pins import PINS, pin_of
+from app.viewers.pins import CODECS, PINS, VIEWERS, pin_of
 from app.viewers.sending import ASK_AGAIN, FOR_EVER, file_answer, read_whole
 from app.viewers.shelf import Installed, Shelf
 from dicomweb.wire.exchange import Answer, HeaderFields, WebError
@@ -33,7 +34,7 @@ _ISOLATED: HeaderFields = (
     ("Cross-Origin-Embedder-Policy", "require-corp"),
 )
 """With these a page gets memory that threads share, which VolView's readers use if there is."""
-_ISOLATION: dict[str, HeaderFields] = {"ohif": _OWN, "volview": (*_OWN, *_ISOLATED)}
+_ISOLATION: dict[str, HeaderFields] = {"ohif": _OWN, CODECS.viewer: _OWN, "volview": (*_OWN, *_ISOLATED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class ViewersDoor:
         browser = "text/html" in call.headers.get("accept", "").lower()
         viewer = self._shelf.installed().get(name)
         if viewer is None:
-            return absent(pin, page=browser, base=call.approach.base)
+            return absent(pin, page=browser and pin in VIEWERS, base=call.approach.base)
         prefix = urlsplit(call.approach.base).path.rstrip("/")
         place = _Place(f"{prefix}{mount}/", f"{prefix}{mount}/{viewer.release}/", prefix + _DICOMWEB)
         if not below:
@@ -98,7 +99,7 @@ class ViewersDoor:
                 caching=FOR_EVER if released else ASK_AGAIN,
                 isolation=_ISOLATION[viewer.viewer],
             )
-        if released or "." in name.rpartition("/")[2].replace(_PAGE, ""):
+        if released or _PAGE not in viewer.files or "." in name.rpartition("/")[2].replace(_PAGE, ""):
             raise WebError(404, f"{viewer.title} {viewer.version} has no such file")
         return self._page(call, viewer, place)
 
@@ -142,7 +143,7 @@ class ViewersDoor:
                     "url": f"{pin.viewer}/",
                     "install": f"dicomlake viewers install {pin.viewer}",
                 }
-                for pin in PINS
+                for pin in VIEWERS
             ],
             "links": [asdict(link) for link in links_of(installed)],
         }

@@ -1,4 +1,4 @@
-"""Which viewers are installed, at which versions: the one page to change for a newer one.
+"""Which viewers and codecs are installed, at which versions: the one page to change for a newer one.
 
 A package is taken from a package registry in the form npm knows; what comes is compared with the SHA-512 written
 here, so that it does not matter who hands it out.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.viewers.adapting import Adaptation
+from app.viewers.adapting_codecs import CHARLS_ADAPTATION, OPENJPEG_ADAPTATION
 from app.viewers.adapting_ohif import OHIF_ADAPTATION
 from app.viewers.adapting_volview import ICONS_ADAPTATION, VOLVIEW_ADAPTATION
 
@@ -52,7 +53,7 @@ class Pin:
         return f"{self.packages[0].version}-{self.revision}"
 
 
-PINS: tuple[Pin, ...] = (
+VIEWERS: tuple[Pin, ...] = (
     Pin(
         viewer="ohif",
         title="OHIF",
@@ -91,6 +92,32 @@ PINS: tuple[Pin, ...] = (
         revision=1,
     ),
 )
+
+CODECS = Pin(
+    viewer="codecs",
+    title="Codecs of the quick viewer",
+    licence="MIT",
+    packages=(
+        Package(
+            name="@cornerstonejs/codec-openjpeg",
+            version="1.3.6",
+            integrity="bSdZXF+2GxfBkWHUr7yGLQtIwbAm9wOl3e4ARee/9Z9lfKyVqhUCixI6+ZjIn9YKTIuDcn/NZNK94XEUg1SBtw==",
+            size=593_123,
+            adaptation=OPENJPEG_ADAPTATION,
+        ),
+        Package(
+            name="@cornerstonejs/codec-charls",
+            version="1.2.7",
+            integrity="kNfQ7J8LIrfQUbt56fPJ0SEvevLlAAbsLHjqPS4DUDWVSuAHb5Fn0cMIV/U0SYkJRJqKvzyLJYF1hl7/xQGqLQ==",
+            size=328_363,
+            adaptation=CHARLS_ADAPTATION,
+        ),
+    ),
+    revision=1,
+)
+"""What the quick viewer decodes compressed frames with; without it the server does."""
+PINS: tuple[Pin, ...] = (*VIEWERS, CODECS)
+"""All that is installed in the same way, and served below a path of its own."""
 
 
 def pin_of(viewer: str) -> Pin | None:

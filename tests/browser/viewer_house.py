@@ -28,7 +28,7 @@ from PIL import Image
 
 from app.viewers.download import NotFetched
 from app.viewers.install import from_registry, install, is_installed
-from app.viewers.pins import PINS
+from app.viewers.pins import VIEWERS, Pin
 from app.viewers.registry import BadRegistry, NoRegistry, find_registry
 from app.viewers.shelf import default_folder
 from tests.app.processes import server
@@ -44,10 +44,11 @@ _PREFIX = "/pacs"
 
 
 @cache
-def viewers_folder() -> Path:
-    """A folder with the viewers in it; skips the test where there is none to be had."""
+def viewers_folder(*pins: Pin) -> Path:
+    """A folder with these in it, or else the viewers; skips the test where there is none to be had."""
+    wanted = pins or VIEWERS
     own = default_folder(os.environ)
-    if own is not None and all(is_installed(pin, own) for pin in PINS):
+    if own is not None and all(is_installed(pin, own) for pin in wanted):
         return own
     cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dicomlake-tests" / "viewers"
     cached.mkdir(parents=True, exist_ok=True)
@@ -56,11 +57,11 @@ def viewers_folder() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             registry = find_registry("", os.environ, Path.home())
-            for pin in PINS:
+            for pin in wanted:
                 if not is_installed(pin, cached):
                     install(pin, cached, from_registry(registry), lambda stage: None)
         except (NoRegistry, BadRegistry, NotFetched) as error:
-            pytest.skip(f"the viewers cannot be fetched here: {error}")
+            pytest.skip(f"{wanted[0].title} cannot be fetched here: {error}")
     return cached
 
 

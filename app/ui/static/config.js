@@ -1,6 +1,6 @@
-// What the server tells its pages: its version, and the viewers that are installed. Asked once a page.
+// What the server tells its pages: its version, the viewers and codecs that are installed. Asked once a page.
 
-import { askJson, UI } from "./server.js";
+import { askJson, ROOT, UI } from "./server.js";
 
 let asked = null;
 
@@ -17,5 +17,15 @@ export async function openers() {
     return (await config()).openers;
   } catch {
     return [];
+  }
+}
+
+// The folder of the codecs that decode frames in the browser; empty if the server has none.
+export async function codecs() {
+  try {
+    const { codecs: folder } = await config();
+    return folder && new URL(folder, ROOT).href;
+  } catch {
+    return "";
   }
 }

@@ -56,6 +56,16 @@ async def test_the_page_may_load_nothing_but_its_own(house: House) -> None:
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["require-trusted-types-for"] == "'script'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "wasm" not in answer.headers["Content-Security-Policy"]
+
+
+async def test_the_worker_that_decodes_may_assemble_and_load_its_own_and_nothing_else(house: House) -> None:
+    async with house.client.get(ui(house)) as answer:
+        (folder,) = set(re.findall(r'"(a/[0-9a-f]+)/', await answer.text()))
+    async with house.client.get(ui(house, f"{folder}/view/decoding/worker.js")) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+
+    assert policy == "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
 
 
 async def test_files_go_out_compressed_and_are_kept_under_the_name_of_their_contents(house: House) -> None:

@@ -51,6 +51,18 @@ VOLVIEW_FILES = {
     "package/dist/assets/index-1.js": VOLVIEW_SCRIPT,
     "package/dist/itk/read.wasm.zst": b"packed",
 }
+CODEC_SCRIPT = b"var %s = 1;\nif (typeof exports === 'object' && typeof module === 'object') {}\n"
+OPENJPEG_FILES = {
+    "package/package.json": b"{}",
+    "package/dist/openjpegwasm_decode.js": CODEC_SCRIPT % b"OpenJPEGWASM",
+    "package/dist/openjpegwasm_decode.wasm": b"\0asm" * 500,
+    "package/dist/openjpegwasm.wasm": b"not taken",
+    "package/dist/openjpegjs_decode.js": b"not taken",
+}
+CHARLS_FILES = {
+    "package/LICENSE": b"MIT",
+    "package/dist/charlswasm_decode.js": CODEC_SCRIPT % b"CharLSWASM",
+}
 ICON_FILES = {"package/css/materialdesignicons.min.css": b"@font-face{}", "package/scss/a.scss": b"not taken"}
 
 
@@ -87,6 +99,12 @@ def small_volview() -> tuple[Pin, tuple[bytes, bytes]]:
     """A VolView of a few files, and its tarballs."""
     data = tarball(VOLVIEW_FILES), tarball(ICON_FILES)
     return pinned("volview", *data), data
+
+
+def small_codecs() -> tuple[Pin, tuple[bytes, bytes]]:
+    """Codecs of a few bytes, and their tarballs."""
+    data = tarball(OPENJPEG_FILES), tarball(CHARLS_FILES)
+    return pinned("codecs", *data), data
 
 
 def _package(package: Package, data: bytes) -> Package:

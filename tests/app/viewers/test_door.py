@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
@@ -17,7 +18,7 @@ from app.viewers.install import from_folder, install
 from app.viewers.links import links_for
 from app.viewers.shelf import Shelf
 from dicomweb.wire.exchange import Answer, WebError
-from tests.app.viewers.packages import small_ohif, small_volview
+from tests.app.viewers.packages import small_codecs, small_ohif, small_volview
 from tests.build.dicom import uid
 
 PAGE = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -220,6 +221,33 @@ async def test_a_file_that_has_gone_is_not_found(house: House, tmp_path: Path) -
     for coding in ("", "gzip"):
         with pytest.raises(WebError, match="install it again"):
             await house.ask("/ohif/app.bundle.abc.js", {"accept-encoding": coding})
+
+
+async def test_codecs_are_modules_that_are_kept_for_ever_and_have_no_page(tmp_path: Path) -> None:
+    pin, tarballs = small_codecs()
+    for package, data in zip(pin.packages, tarballs, strict=True):
+        (tmp_path / package.file_name).write_bytes(data)
+    place = await asyncio.to_thread(install, pin, tmp_path / "viewers", from_folder(tmp_path), lambda stage: None)
+    codecs = House(ViewersDoor(Shelf(tmp_path / "viewers")), pin.release)
+
+    script = await codecs.ask(f"/codecs/{pin.release}/openjpeg/openjpegwasm_decode.js")
+    program = await codecs.ask(f"/codecs/{pin.release}/openjpeg/openjpegwasm_decode.wasm")
+
+    assert b"export default OpenJPEGWASM;" in script.body
+    assert "immutable" in script.fields["cache-control"]
+    assert program.fields["content-type"] == "application/wasm"
+    assert program.fields["cross-origin-resource-policy"] == "same-origin"
+    assert sorted(path.name for path in (place / "files" / "openjpeg").iterdir() if path.suffix != ".gz") == [
+        "openjpegwasm_decode.js",
+        "openjpegwasm_decode.wasm",
+        "openjpegwasm_decode.wasm.zst",
+        "package.json",
+    ]
+    for path in ("/codecs/", "/codecs/index.html", f"/codecs/{pin.release}/charls/none.js"):
+        with pytest.raises(WebError) as raised:
+            await codecs.ask(path, PAGE)
+        assert raised.value.status == 404
+    assert "codecs" not in [one["id"] for one in json.loads((await codecs.ask("/viewers.json")).body)["viewers"]]
 
 
 async def test_nothing_can_be_changed_there(house: House) -> None:

@@ -257,6 +257,6 @@ async def test_the_command_says_what_is_missing_and_is_content_if_told_so(tmp_pa
 
     assert (refused.status, content.status, listed.status, mistyped.status) == (1, 0, 0, 2)
     assert "did not give http://127.0.0.1:9/@ohif/app/-/app-3.13.2.tgz" in refused.err
-    assert content.err.startswith("without the viewers OHIF and VolView for now")
+    assert content.err.startswith("without OHIF for now")
     assert "not installed (3.13.2 can be)" in listed.out
-    assert "there are ohif, volview" in mistyped.err
+    assert "there are ohif, volview, codecs" in mistyped.err

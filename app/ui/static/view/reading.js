@@ -1,22 +1,34 @@
 // One frame from the server, as values to put a window on, or as a finished picture.
 //
-// Grey frames come as they are stored where the browser can read that (uncompressed, or 8-bit JPEG), else the server
-// unpacks them: the window is then a matter of this page alone. Everything else (colour, palettes, 1 and 32 bits)
-// comes as the server draws it.
+// Frames come as they are stored where the browser can read that: uncompressed, 8-bit JPEG, and what the server has
+// codecs for (`decoding/`). Else the server unpacks grey ones, since the window is then a matter of this page alone,
+// and draws everything else (palettes, 1 and 32 bits, colours that need more than to be shown).
 
 import { ask, dicomweb } from "../server.js";
+import { readStored } from "./decoding/stored.js";
 
 const EXPLICIT_LITTLE = "1.2.840.10008.1.2.1";
 const UNPACKED = `application/octet-stream; transfer-syntax=${EXPLICIT_LITTLE}`;
 const FINISHED = "image/jpeg;q=0.9, image/png";
 
 export async function readFrame(slide, signal) {
+  const stored = await readStored(slide, signal);
+  if (stored?.words) return valuesOf(stored.words, slide);
+  if (stored) return pictureOf(stored.bitmap);
+  return readByServer(slide, signal);
+}
+
+// The frame as the server decodes or draws it, or in a form that every browser reads.
+export async function readByServer(slide, signal) {
   if (slide.kind === "values") {
     return slide.jpeg ? valuesOf(await readJpeg(slide, signal), slide) : valuesOf(await readUnpacked(slide, signal), slide);
   }
   const url = dicomweb(`${slide.path}/frames/${slide.frame}/rendered`);
   const answer = await ask(url, { signal, accept: FINISHED });
-  const bitmap = await createImageBitmap(await answer.blob());
+  return pictureOf(await createImageBitmap(await answer.blob()));
+}
+
+function pictureOf(bitmap) {
   return { bitmap, columns: bitmap.width, rows: bitmap.height, bytes: bitmap.width * bitmap.height * 4 };
 }
 

@@ -61,7 +61,9 @@ function planeOf(header, at) {
       high: number(header, "00280102"),
       signed: number(header, "00280103") === 1,
     },
+    syntax: text(header, TAG.transferSyntax),
     jpeg: text(header, TAG.transferSyntax) === JPEG_BASELINE && number(header, "00280100") === 8,
+    rgb: isRgb(header),
     inverted: text(header, "00280004") === "MONOCHROME1",
     slope: of("00281053")[0] || 1,
     intercept: of("00281052")[0] || 0,
@@ -76,6 +78,13 @@ function planeOf(header, at) {
     thickness: of("00180050")[0],
     unit: unitOf(header),
   };
+}
+
+// Colours that need nothing but to be shown: 8 bits of red, green and blue once decoded, without profile or overlay.
+function isRgb(header) {
+  const plain = ["00280100", "00280101"].every((tag) => number(header, tag) === 8) && number(header, "00280103") === 0;
+  const more = ["00282000", "00480105"].some((tag) => tag in header) || Object.keys(header).some((tag) => /^60..(3000|0010)$/.test(tag));
+  return plain && !more && number(header, "00280002") === 3 && /^(RGB|YBR_RCT|YBR_ICT)$/.test(text(header, "00280004"));
 }
 
 function grouped(header, tag, at) {
