@@ -102,7 +102,8 @@ class Committer:
                 await self._arrived.wait()
                 self._arrived.clear()
                 while self._waiting:
-                    await self.follower.let_the_catalog_follow()
+                    if not await self._has_room():
+                        continue
                     async with self._siblings.turn(), self.follower.lock:
                         # what came while siblings had their turns goes with it
                         batch = []
@@ -113,6 +114,16 @@ class Committer:
             self.close()
             await self.follower.deference.close()
             await self._journal.close()
+
+    async def _has_room(self) -> bool:
+        """Whether more can be applied; if not, whoever waits is told so."""
+        try:
+            await self.follower.let_the_catalog_follow()
+        except Unavailable as error:
+            _fail(list(self._waiting), error)
+            self._waiting.clear()
+            return False
+        return True
 
     def close(self) -> None:
         """Take no more works; those that wait are told."""

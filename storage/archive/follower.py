@@ -11,6 +11,7 @@ import logging
 from contextlib import suppress
 
 from dicomweb.ports import Unavailable
+from storage.archive.condemned import Condemned
 from storage.archive.courtesy import Courtesy
 from storage.archive.deference import Deference
 from storage.archive.siblings import Siblings
@@ -33,8 +34,8 @@ class Follower:
         self._catalog = catalog
         self._siblings = siblings
         self.lock = asyncio.Lock()
-        self.condemned: set[str] = set()
-        """Keys of objects that were given up, so that no entry may name them (rule 3 of the log)."""
+        self.condemned = Condemned()
+        """What no entry may name."""
         self.courtesy = Courtesy()
         self.deference = Deference(Notes(journal.store, journal.epoch), journal.node)
         """How this node goes about others that write."""
@@ -107,13 +108,16 @@ class Follower:
         self.courtesy.meet(entry.lost)
         self.deference.meet(entry)
         self._siblings.tell(entry.number)
-        self.condemned.update(event.object_key for event in entry.events if event.kind is Kind.CONDEMNED)
+        self.condemned.add([event.object_key for event in entry.events if event.kind is Kind.CONDEMNED])
 
     async def let_the_catalog_follow(self) -> None:
         """Wait while the catalog is far behind, so that neither memory nor the wait of a search grows with it.
 
-        A catalog that cannot be written holds nobody up: it says so itself.
+        A catalog that cannot be written holds nobody up at first: it says so itself. Raises Unavailable once
+        memory has no room for what it cannot write.
         """
+        if self._catalog.overfull:
+            raise Unavailable(f"{self._catalog.problem}; until then this node stands still", 60)
         if self._catalog.crowded and not self._catalog.problem:
             with suppress(CatalogError):
                 await self._catalog.flush()

@@ -102,7 +102,7 @@ class Catalog:
             try:
                 await self._learn()
             except CatalogBroken:
-                await self._database.begin_anew()
+                await self._database.begin_anew(damaged=True)
                 await self._learn()
             self._segments.open()
             await self._extra.open()
@@ -156,6 +156,13 @@ class Catalog:
         """Whether so much is pending that `flush` should be awaited before more is applied."""
         settings, pending = self._settings, self._pending
         return len(pending) >= settings.most_rows or pending.header_bytes >= 4 * settings.flush_header_bytes
+
+    @property
+    def overfull(self) -> bool:
+        """Whether so much is pending that cannot be written that memory has no room for more."""
+        settings, pending = self._settings, self._pending
+        much = len(pending) >= settings.utmost_rows or pending.header_bytes >= 16 * settings.flush_header_bytes
+        return bool(self.problem) and much
 
     def apply(self, entry: Entry) -> None:
         """Let an entry take effect: memory only. Entries come in ascending order, each once."""

@@ -42,6 +42,9 @@ _LITTLE_ROOM = 1 << 20
 """Bytes free on a disk which was full a moment ago."""
 _WORTH_A_CHECKPOINT = 1 << 20
 """Bytes of the write-ahead log."""
+_SHARE_OF_INDEXES = 16
+"""The indexes take up to a thirtieth of the file once all of them have been used, and more while they change. They
+cannot leave DuckDB's memory, which is to have room for them beside what it is given."""
 
 Result = TypeVar("Result")
 
@@ -100,14 +103,27 @@ class Database:
         """Open the file, or begin anew. Raises CatalogInUse."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._open)
 
-    async def begin_anew(self) -> None:
-        """Throw the file away, which showed itself damaged after it was opened, and begin with an empty one."""
-        _LOG.warning("the catalog in %s is damaged; it is made anew", self._folder)
+    async def begin_anew(self, *, damaged: bool = False) -> None:
+        """Throw the file away and begin with an empty one. Not while anyone reads."""
+        if damaged:
+            _LOG.warning("the catalog in %s is damaged; it is made anew", self._folder)
         await asyncio.get_running_loop().run_in_executor(self._writer, self._begin_anew)
 
     async def reopen(self) -> None:
         """Close the file and open it again: DuckDB begins with no memory. Not while anyone reads."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._reopen)
+
+    async def settle(self) -> None:
+        """Commit what the writing thread has begun, go on with little memory, and begin again.
+
+        Until `reopen` commits are folded into the file at once. Not while anyone reads.
+        """
+        await self._run(self._writer, self._settle)
+
+    def _settle(self, connection: DuckDBPyConnection) -> None:
+        connection.execute("COMMIT")
+        self._reopen()
+        begin_at_length(self._cursor())
 
     async def close(self) -> None:
         """End the threads and close the file: what is being read is waited for, what comes later is refused."""
@@ -145,6 +161,7 @@ class Database:
         def fold(connection: DuckDBPyConnection) -> None:
             if log.exists() and log.stat().st_size > _WORTH_A_CHECKPOINT:
                 connection.execute("CHECKPOINT")
+                connection.execute(f"SET memory_limit = '{self._memory_limit()}B'")
 
         await self.write(fold)
 
@@ -221,7 +238,7 @@ class Database:
             str(self._folder / _FILE),
             config={
                 "threads": self._settings.threads,
-                "memory_limit": self._settings.memory,
+                "memory_limit": f"{self._memory_limit()}B",
                 "temp_directory": str(self._folder / "tmp"),
                 "preserve_insertion_order": False,
                 # A few hundred rows by their numbers are found in the index; beyond this it scans the documents.
@@ -235,6 +252,11 @@ class Database:
         # Not among the options above: the folder for what does not fit into memory has to be named before.
         connection.execute("SET enable_external_access = false")
         return connection
+
+    def _memory_limit(self) -> int:
+        file = self._folder / _FILE
+        size = file.stat().st_size if file.exists() else 0
+        return self._settings.memory_bytes + size // _SHARE_OF_INDEXES
 
     def _fits(self) -> bool:
         connection = self._connection
@@ -254,6 +276,7 @@ class Database:
         for path in self._folder.iterdir():
             if path.name.startswith((_FILE, _DAMAGED, "headers-")):
                 path.unlink()
+        self._failed = False
         self._connection = self._connect()
         self._connection.execute("BEGIN")
         for table in schema.TABLES:
@@ -290,6 +313,12 @@ def _locked(folder: Path) -> IO[bytes]:
         lock.close()
         raise CatalogInUse(folder) from error
     return lock
+
+
+def begin_at_length(connection: DuckDBPyConnection) -> None:
+    """Begin to write millions of rows: not to a write-ahead log of some hundred MB, but to the file itself."""
+    connection.execute("SET wal_autocheckpoint = '1MB'")
+    connection.execute("BEGIN")
 
 
 def rows_of(cursor: DuckDBPyConnection, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:

@@ -1,10 +1,13 @@
-"""The checkpoint table into an empty catalog: many rows at once, in one transaction.
+"""The checkpoint table into an empty catalog: many rows at once, in few transactions.
 
     read ahead ──> rows made (Arrow, NumPy) ──> taken in (DuckDB) ──> studies and series added up
     (threads)      a thread                     the writing thread
 
 Rows come as `storage.log.rows.SCHEMA` describes them, without headers, series together if possible. While DuckDB
-takes some in, the next ones are made. In memory are some thousand rows at a time, and 20 bytes for each series.
+takes some in, the next ones are made. In memory are some thousand rows at a time, and 20 bytes for each series;
+what DuckDB keeps of a transaction is given back by ending it every few million rows. Until all is there the file
+calls itself one that does not fit: after a crash it is begun anew.
+
 What comes out is what applying the log entry by entry would have made.
 """
 
@@ -18,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from storage.catalog import schema
-from storage.catalog.database import Database
+from storage.catalog.database import Database, begin_at_length
 from storage.catalog.hashes import hash_uid
 from storage.catalog.label_writing import label_row
 from storage.catalog.loading_rows import LOADED, PROJECTION, RowMaker, Taken
@@ -32,6 +35,11 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 """Told how many rows have been taken."""
 
+_ROWS_TOGETHER = 2_400_000
+"""Rows taken in by one transaction, of which DuckDB keeps some 45 bytes each."""
+_UNFINISHED = 0
+"""The version of the schema that a file tells while it is filled."""
+
 
 async def load_table(
     database: Database, batches: AsyncIterator[Any], *, applied: int, progress: Progress | None = None
@@ -39,30 +47,38 @@ async def load_table(
     """Fill the empty catalog from Arrow record batches that hold the log up to `applied`, or leave it empty."""
     loader = Loader()
     with _memory_of_the_system():
-        await database.write(loader.begin)
         try:
+            await database.write(loader.begin)
             await _take_all(database, loader, batches, progress)
             await add_up(database, loader.studies)
             await database.write(partial(loader.finish, applied=applied))
+            # what DuckDB needed for millions of rows is not needed for what comes now
+            await database.reopen()
         except BaseException:
-            await database.write(loader.give_up)
+            await database.begin_anew()
             raise
-        # what DuckDB needed for millions of rows is not needed for what comes now
-        await database.reopen()
 
 
 async def _take_all(
     database: Database, loader: Loader, batches: AsyncIterator[Any], progress: Progress | None
 ) -> None:
     putting: asyncio.Task[None] | None = None
-    rows = 0
+    rows, settled = 0, 0
+
+    async def put(made: Made, *, settle: bool) -> None:
+        await database.write(partial(loader.put, made=made))
+        if settle:
+            await database.settle()
+
     try:
         async for batch in batches:
             made = await asyncio.to_thread(loader.make, batch)
             if putting is not None:
                 await putting
-            putting = asyncio.create_task(database.write(partial(loader.put, made=made)))
             rows += batch.num_rows
+            settle = rows - settled >= _ROWS_TOGETHER
+            settled = rows if settle else settled
+            putting = asyncio.create_task(put(made, settle=settle))
             if progress is not None:
                 progress(rows)
     finally:
@@ -86,7 +102,6 @@ class Loader:
 
     def __init__(self) -> None:
         self._maker = RowMaker()
-        self._usual_log = ""
 
     @property
     def studies(self) -> int:
@@ -95,19 +110,19 @@ class Loader:
 
     def begin(self, connection: DuckDBPyConnection) -> None:
         """Begin with an empty catalog."""
-        # so that the end is written to the file itself, and not to a write-ahead log of some hundred MB before
-        ((self._usual_log,),) = connection.execute("SELECT current_setting('wal_autocheckpoint')").fetchall()
-        connection.execute("SET wal_autocheckpoint = '1MB'")
-        connection.execute("BEGIN")
-        (definition,) = LOADED.definitions()
-        connection.execute(definition.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+        connection.execute("UPDATE meta SET schema = ?", [_UNFINISHED])
+        for definition in LOADED.definitions():
+            connection.execute(definition)
+        begin_at_length(connection)
 
     def make(self, batch: Any) -> Made:
         """What rows of the table, an Arrow record batch, come to."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        stored = batch.filter(pc.equal(batch["kind"], str(Kind.STORED)))
+        is_stored = pc.equal(batch["kind"], str(Kind.STORED))
+        # most batches hold nothing else: filtering would copy them
+        stored = batch if pc.all(is_stored).as_py() else batch.filter(is_stored)
         taken = self._maker.take(pa.Table.from_batches([stored])) if stored.num_rows else None
         events = []
         for kind in (Kind.REMOVED, Kind.RESTORED, Kind.LABELLED) if stored.num_rows < batch.num_rows else ():
@@ -125,15 +140,12 @@ class Loader:
 
     def finish(self, connection: DuckDBPyConnection, applied: int) -> None:
         """Let it all be there."""
-        connection.execute("DROP TABLE loaded")
-        connection.execute("UPDATE meta SET applied = ?, next_row = ?", [applied, self._maker.next_row])
+        connection.execute(f"DROP TABLE {LOADED.name}")
+        connection.execute(
+            "UPDATE meta SET schema = ?, applied = ?, next_row = ?",
+            [schema.VERSION, applied, self._maker.next_row],
+        )
         connection.execute("COMMIT")
-
-    def give_up(self, connection: DuckDBPyConnection) -> None:
-        """Leave the catalog as it was."""
-        connection.execute("ROLLBACK")
-        if self._usual_log:
-            connection.execute(f"SET wal_autocheckpoint = '{self._usual_log}'")
 
 
 def _event_rows(kind: Kind, rows: Sequence[dict[str, Any]]) -> tuple[schema.Table, list[tuple[Any, ...]]]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _TOGETHER = 2000
 """Studies that are added up at a time: some ten thousand rows and their documents in memory, twice."""
+_SETTLED_TOGETHER = 50_000
+"""Studies whose rows are taken in by one transaction: its parts of the indexes are all in memory."""
 
 _INTEGER = {
     column.name: column.integer for level in (Level.STUDY, Level.SERIES) for column in schema.level_columns(level)
@@ -94,7 +96,8 @@ _STUDIES = """
 async def add_up(database: Database, studies: int) -> None:
     """Fill in the rows of studies, numbered from 1, and of their series.
 
-    While DuckDB adds some up or takes them in, others are made of what it said; the transaction stays open.
+    While DuckDB adds some up or takes them in, others are made of what it said; a transaction is open before and
+    afterwards.
     """
 
     async def spans() -> AsyncIterator[tuple[int, int]]:
@@ -109,6 +112,8 @@ async def add_up(database: Database, studies: int) -> None:
             found = await database.write(partial(_asked, sql=sql, span=span))
             rows = await asyncio.to_thread(_rows, table, make, found)
             await database.write(partial(_insert, table=table, rows=rows))
+        if span[0] // _SETTLED_TOGETHER != span[1] // _SETTLED_TOGETHER:
+            await database.settle()
 
     async with aclosing(read_ahead(spans(), one, ahead=1)) as added:
         async for _ in added:

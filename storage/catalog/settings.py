@@ -17,6 +17,8 @@ class CatalogSettings:
     """Pending rows go to DuckDB when their headers take so many bytes."""
     most_rows: int = 6000
     """Pending rows beyond which whoever applies more should wait: a search has to write them all first."""
+    utmost_rows: int = 60_000
+    """Pending rows beyond which no more are applied, where they cannot be written."""
     hot_instances: int = 40_000
     """Instances whose series is kept in memory, at about 1 kB each."""
     header_bytes: int = 2 << 30
@@ -26,8 +28,8 @@ class CatalogSettings:
     threads: int = 1
     """Threads of DuckDB within one question; several are answered at once all the same. A second thread made each
     small question dearer by 0.2 ms and no list of 50 000 studies cheaper."""
-    memory: str = "256MB"
-    """What DuckDB may keep in memory."""
+    memory_bytes: int = 256_000_000
+    """What DuckDB may keep in memory, beside its indexes, which cannot leave it."""
     readers: int = 2
     """Threads that answer searches by column."""
     slow_rows: int = 50_000

@@ -85,7 +85,7 @@ class Far:
 class Applied:
     """What a committer needs of a catalog."""
 
-    crowded = False
+    crowded = overfull = False
     problem = ""
 
     def __init__(self) -> None:

@@ -21,6 +21,7 @@ from storage.archive.archive import LakeArchive
 from storage.archive.inspect import Inspector, inspect_whole
 from storage.archive.settings import ArchiveSettings
 from storage.catalog.database import CatalogBroken
+from storage.catalog.settings import CatalogSettings
 from storage.log.checkpoint import Checkpoint
 from storage.log.errors import FormatMissing, TooNew
 from storage.objects.address import Memory
@@ -541,3 +542,37 @@ async def test_background_work_goes_on_after_any_error(store: MemoryStore, tmp_p
 async def test_a_missing_instance_is_not_there_and_not_unavailable(archive: LakeArchive) -> None:
     with pytest.raises(NotStored):
         await archive.find_instance(key_of(99))
+
+
+async def test_a_node_whose_catalog_cannot_be_written_stands_still_before_memory_is_full(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ArchiveSettings(catalog=CatalogSettings(most_rows=2, flush_rows=2, utmost_rows=4), poll_seconds=0)
+    monkeypatch.setattr("storage.catalog.flushing._RETRY_SECONDS", 0.05)
+    async with open_lake(store, tmp_path, settings=settings) as archive:
+        database, broken = archive.catalog._database, [True]
+        write = database.write
+
+        async def failing(work: Callable[[Any], Any]) -> Any:
+            if broken:
+                raise OSError("the disk answers no more")
+            return await write(work)
+
+        monkeypatch.setattr(database, "write", failing)
+        stored: list[int] = []
+
+        async def fill() -> None:
+            for number in range(1, 20):
+                await store_files(archive, slice_of(number))
+                stored.append(number)
+
+        with pytest.raises(Unavailable, match="stands still"):
+            await fill()
+        assert 4 <= len(stored) <= 6
+        assert "cannot be written" in archive.health().reason
+
+        broken.clear()
+        await until(lambda: not archive.catalog.problem)
+        await store_files(archive, slice_of(20))
+
+        assert await total(archive) == len(stored) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from dicomweb.model.keys import Scope
-from storage.catalog import loading_sums, schema
+from storage.catalog import loading, loading_sums, schema
 from storage.catalog.catalog import Catalog
 from storage.catalog.loading_numbers import Numbers
 from storage.catalog.loading_rows import run_starts, wanted_columns
@@ -225,6 +226,50 @@ async def test_studies_beyond_those_that_are_added_up_together(monkeypatch: pyte
     entries = [entry(1, *events)]
 
     await both(entries, table_rows(entries), 4)
+
+
+def some_studies(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
+    """Fourteen series, to be loaded by many transactions."""
+    monkeypatch.setattr(loading, "_ROWS_TOGETHER", 4)
+    monkeypatch.setattr(loading_sums, "_TOGETHER", 2)
+    monkeypatch.setattr(loading_sums, "_SETTLED_TOGETHER", 3)
+    events = [
+        store(stored(key(str(study), str(series)), f"v{study}{series}", patient_name=f"N{study}", modality="CT"))
+        for study in range(1, 8)
+        for series in range(1, 3)
+    ]
+    return [entry(1, *events), entry(2, remove(Scope("1.2")))]
+
+
+async def test_a_load_by_many_transactions_is_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = some_studies(monkeypatch)
+
+    await both(entries, table_rows(entries), 3)
+
+
+@pytest.mark.parametrize("taken", [2, 9, 14])
+async def test_what_a_load_left_that_was_killed_is_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    entries, left = some_studies(monkeypatch), tmp_path / "left"
+
+    async def killed() -> AsyncIterator[pa.RecordBatch]:
+        rows = 0
+        async for batch in in_batches(table_rows(entries), 1):
+            yield batch
+            rows += 1
+            if rows == taken:
+                shutil.copytree(tmp_path / "node", left, ignore=shutil.ignore_patterns("lock"))
+
+    async with Catalog(tmp_path / "node", epoch=EPOCH, origin=LogHeaders()) as whole:
+        await whole.load(killed(), 2)
+        expected = await contents(whole)
+
+    async with Catalog(left, epoch=EPOCH, origin=LogHeaders()) as catalog:
+        assert catalog.applied == 0
+        assert not (await contents(catalog))["instances"]
+        await catalog.load(in_batches(table_rows(entries), 5), 2)
+        assert await contents(catalog) == expected
 
 
 async def test_a_load_tells_how_far_it_is(tmp_path: Path) -> None:
