@@ -115,7 +115,9 @@ def _find_file(path: Path, zip_ratio: int, *, given: bool = False) -> Iterator[F
         with path.open("rb") as file:
             kind = _kind(path.name, file)
     except OSError as error:
-        yield Unusable(_shown(path), f"cannot be read: {error.strerror}")
+        if given or path.is_symlink() or not isinstance(error, FileNotFoundError):
+            yield Unusable(_shown(path), f"cannot be read: {error.strerror}")
+        # else it went after its folder was listed, as passing files of an archive there do
         return
     if kind is Kind.ZIP:
         yield from _find_members(path, status.st_mtime_ns, zip_ratio)

@@ -59,14 +59,19 @@ def run(arguments: argparse.Namespace, configured: Configured) -> int:
 
 
 async def _ingest(arguments: argparse.Namespace, configured: Configured) -> int:
+    from app.about import version
     from app.assembly import node_dir, open_archive
     from app.ingesting import Ingest
     from app.progress import Progress
     from app.resume import Done
+    from storage.upkeep.attendance import Attendance
 
     settings = configured.settings
     progress = Progress(sys.stderr)
-    async with open_archive(settings, beside="commands", begin=True) as opened:
+    async with (
+        open_archive(settings, beside="commands", begin=True) as opened,
+        Attendance(opened.archive.store, node=opened.archive.node, release=version()),
+    ):
         archive = opened.archive
         if opened.new:
             print(f"new archive in {settings.store}", file=sys.stderr, flush=True)

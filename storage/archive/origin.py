@@ -64,9 +64,11 @@ class LogOrigin:
         found: dict[str, bytes] = {}
         if self._checkpoint is None:
             return found
-        revisions = min(i.revision for i in instances), max(i.revision for i in instances)
+        wanted: dict[tuple[str, str], set[int]] = {}
+        for one in instances:
+            wanted.setdefault((one.key.study, one.key.series), set()).add(one.revision)
         try:
-            for study, series in sorted({(i.key.study, i.key.series) for i in instances}):
+            for (study, series), revisions in sorted(wanted.items()):
                 found |= await self._checkpoint.read_series_headers(study, series, revisions=revisions)
         except (LogError, StoreError, OSError) as error:
             _LOG.warning("the checkpoint table could not be read: %s", error)

@@ -46,6 +46,7 @@ class LakeSubmission:
         self._recogniser = recogniser
         self._open: list[asyncio.Task[Taken]] = []
         self._parts: list[asyncio.Task[Sequence[Receipt]]] = []
+        committer.follower.condemned.begin(self)
 
     async def add(self, chunks: AsyncIterable[bytes]) -> None:
         """Take one instance; see the port. Raises Unavailable, and what `chunks` raises."""

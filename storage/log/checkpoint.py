@@ -11,7 +11,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -140,11 +141,11 @@ class Checkpoint:
         return await asyncio.to_thread(_joined_batches, table, columns)
 
     async def read_series_headers(
-        self, study: str, series: str, *, revisions: tuple[int, int] | None = None
+        self, study: str, series: str, *, revisions: Collection[int]
     ) -> dict[str, bytes]:
         """Headers of the versions of a series that are in the table, by version; DICOM JSON.
 
-        `revisions`: least and greatest revision of the versions wanted, if known: spares looking into files.
+        `revisions`: those of the versions wanted. No file is looked into that holds none of them.
         Versions with a header in an object of its own, or purged, are left out. Raises DamagedTable and the
         store's errors.
         """
@@ -212,11 +213,13 @@ def _joined_batches(table: pa.Table, columns: Sequence[str]) -> list[pa.RecordBa
     return batches
 
 
-def files_holding(snapshot: Snapshot, study: str, revisions: tuple[int, int] | None) -> Iterator[TableFile]:
-    """The files that can hold versions of a study, stored by entries between these two."""
-    low, high = revisions or (0, snapshot.last)
+def files_holding(snapshot: Snapshot, study: str, revisions: Collection[int]) -> Iterator[TableFile]:
+    """The files that can hold versions of a study, stored by these entries."""
+    wanted = sorted(revisions)
     for file in snapshot.files:
-        if file.studies[0] <= study <= file.studies[1] and file.revisions[0] <= high and low <= file.revisions[1]:
+        first = bisect_left(wanted, file.revisions[0])
+        stored = first < len(wanted) and wanted[first] <= file.revisions[1]
+        if stored and file.studies[0] <= study <= file.studies[1]:
             yield file
 
 

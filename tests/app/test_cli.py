@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from app.about import version
 from app.assembly import open_archive
 from app.cli import main, make_parser
+from app.ingesting import Ingest, Report
 from app.web.credentials import verify_password
 from dicomweb.model.keys import Scope
+from storage.log.format import FORMAT_VERSION
+from storage.objects.local import LocalStore
+from storage.upkeep.attendance import Present, present
 from tests.app.processes import run
 from tests.app.serving import settings_of
 from tests.build.dicom import ct_slice, uid
@@ -172,6 +178,28 @@ def test_ingest_reports_what_was_stored_already_there_and_refused(
     assert "stored         7" in out
     assert "DICOMDIR       1" in out
     assert "cut.dcm" in out
+
+
+def test_an_ingest_is_seen_by_an_upgrade_while_it_runs(
+    tmp_path: Path, discs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[Present]] = []
+    run = Ingest.run
+
+    async def looked_at(self: Ingest, paths: Sequence[Path]) -> Report:
+        async with LocalStore(tmp_path / "store") as store, asyncio.timeout(10):
+            found: list[Present] = []
+            while not found:
+                found = await present(store, node="upgrade")
+        seen.append(found)
+        return await run(self, paths)
+
+    monkeypatch.setattr(Ingest, "run", looked_at)
+    ingest(tmp_path / "store", discs / "0.dcm")
+
+    ((one,),) = seen
+    assert (one.release, one.format) == (version(), FORMAT_VERSION)
+    assert list((tmp_path / "store" / "nodes").glob("*.json")) == []
 
 
 def test_ingest_begun_again_goes_on_where_it_stopped(tmp_path: Path, discs: Path) -> None:

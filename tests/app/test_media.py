@@ -99,6 +99,16 @@ def test_a_dangling_link_is_unusable(tmp_path: Path) -> None:
     assert names(found(tmp_path), Unusable) == ["gone.dcm"]
 
 
+def test_a_file_that_has_gone_since_its_folder_was_listed_is_nothing(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(ct_slice())
+    findings = find_candidates([tmp_path], zip_ratio=200)
+    first = next(findings)
+    (tmp_path / "b").unlink()
+    assert names([first, *findings], Candidate) == ["a", "c"]
+    assert names(found(tmp_path / "b"), Unusable) == ["b"]
+
+
 async def test_a_file_that_goes_away_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "one.dcm").write_bytes(ct_slice())
     (candidate,) = found(tmp_path)

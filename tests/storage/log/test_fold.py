@@ -21,7 +21,7 @@ from deltalake import DeltaTable, QueryBuilder
 
 from dicomweb.model.keys import Scope
 from storage.layout import TABLE, entry_key
-from storage.log.checkpoint import WITHOUT_HEADERS, Checkpoint
+from storage.log.checkpoint import WITHOUT_HEADERS, Checkpoint, files_holding
 from storage.log.codec import decode_batch, encode_entry
 from storage.log.delta import InstancesTable, place_of
 from storage.log.errors import DamagedEntry, DamagedTable, FoldFailed
@@ -41,6 +41,9 @@ from tests.storage.log.stories import Row, play, play_labels, random_log
 
 SMALL = FoldLimits(chunk_bytes=1, file_rows=12, small_files=3)
 """A transaction an entry, files of a dozen rows, three small ones are gathered."""
+
+ALL = range(100)
+"""Revisions of all that a test stores."""
 
 
 async def write(place: Place, *log: Sequence[Event], first: int = 1) -> Journal:
@@ -366,7 +369,7 @@ async def test_reading_a_torn_table_says_so(folder: Place) -> None:
         path.unlink()
 
     with pytest.raises(DamagedTable):
-        await checkpoint.read_series_headers("1.2.1", "1.2.1.1")
+        await checkpoint.read_series_headers("1.2.1", "1.2.1.1", revisions=ALL)
 
 
 async def test_a_table_of_another_epoch_is_built_anew(folder: Place) -> None:
@@ -451,7 +454,7 @@ async def test_the_headers_of_a_series_are_found_in_at_most_two_objects(place: P
     await checkpoint.last_folded()
     watched.done.clear()
 
-    found = await checkpoint.read_series_headers("1.2.4", "1.2.4.2")
+    found = await checkpoint.read_series_headers("1.2.4", "1.2.4.2", revisions=ALL)
 
     expected = {e.stored.version: e.stored.header for events in log for e in events if e.stored}
     assert len(found) == 40
@@ -473,9 +476,18 @@ async def test_long_uids_that_are_alike_are_found(folder: Place) -> None:
     checkpoint = Checkpoint(folder.store, folder.address)
 
     for n, of in enumerate(keys):
-        assert list(await checkpoint.read_series_headers(of.study, of.series)) == [f"v{n}"]
-        narrowed = await checkpoint.read_series_headers(of.study, of.series, revisions=(n + 1, n + 1))
+        assert list(await checkpoint.read_series_headers(of.study, of.series, revisions=ALL)) == [f"v{n}"]
+        narrowed = await checkpoint.read_series_headers(of.study, of.series, revisions=[n + 1])
         assert list(narrowed) == [f"v{n}"]
+
+
+def test_only_files_that_hold_what_an_entry_of_the_series_stored_are_looked_into() -> None:
+    files = tuple(TableFile(f"{n}", 1, 1, ("1.2", "1.9"), (10 * n, 10 * n + 9)) for n in range(6))
+    snapshot = Snapshot("epoch", 1, 59, files)
+
+    assert [file.path for file in files_holding(snapshot, "1.5", {3, 19, 50})] == ["0", "1", "5"]
+    assert list(files_holding(snapshot, "2.1", {3, 19, 50})) == []
+    assert list(files_holding(snapshot, "1.5", ())) == []
 
 
 async def test_a_header_in_an_object_of_its_own_is_left_out(folder: Place) -> None:
@@ -489,7 +501,7 @@ async def test_a_header_in_an_object_of_its_own_is_left_out(folder: Place) -> No
     checkpoint = Checkpoint(folder.store, folder.address)
     await checkpoint.fold()
 
-    assert set(await checkpoint.read_series_headers("1.2.1", "1.2.1.1")) == {"small"}
+    assert set(await checkpoint.read_series_headers("1.2.1", "1.2.1.1", revisions=ALL)) == {"small"}
 
 
 async def test_any_engine_reads_what_is_current(folder: Place) -> None:
@@ -544,7 +556,7 @@ async def test_an_archive_in_memory_has_no_table() -> None:
 
     assert await checkpoint.snapshot() is None
     assert (await checkpoint.fold()).last == 0
-    assert await checkpoint.read_series_headers("1.2", "3.4") == {}
+    assert await checkpoint.read_series_headers("1.2", "3.4", revisions=ALL) == {}
 
 
 async def test_an_archive_nobody_folded_has_no_table(place: Place) -> None:
@@ -583,9 +595,9 @@ async def test_a_snapshot_that_has_grown_too_old_is_looked_up_anew(folder: Place
         await folder.store.delete(file.key)
 
     with pytest.raises(DamagedTable):
-        await old.read_series_headers("1.2.1", "1.2.1.1")
+        await old.read_series_headers("1.2.1", "1.2.1.1", revisions=ALL)
 
-    assert set(await old.read_series_headers("1.2.1", "1.2.1.1")) == {"v1", "v2"}
+    assert set(await old.read_series_headers("1.2.1", "1.2.1.1", revisions=ALL)) == {"v1", "v2"}
 
 
 async def test_a_table_made_before_a_column_was_thought_of_is_widened(
