@@ -76,7 +76,7 @@ function figure(value, name) {
 }
 
 function workView(samples) {
-  const shown = operations(samples).filter((one) => !OWN.has(one.operation) && one.count).slice(0, 12);
+  const shown = operations(samples).filter((one) => !OWN.has(one.operation) && one.count).slice(0, 20);
   if (!shown.length) return null;
   const head = [["system.operation"], ["system.count"], ["system.mean"], ["system.errors"]];
   return h("section", {}, h("h2", {}, t("system.work")), h("div", { class: "scroll" }, h("table", { class: "numbers" },
