@@ -69,6 +69,7 @@ async def _take_all(
         await database.write(partial(loader.put, made=made))
         if settle:
             await database.settle()
+            await asyncio.to_thread(_give_back)
 
     try:
         async for batch in batches:
@@ -171,5 +172,10 @@ def _memory_of_the_system() -> Iterator[None]:
         yield
     finally:
         pa.set_memory_pool(usual)
-        if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc alone has it
-            trim(0)
+        _give_back()
+
+
+def _give_back() -> None:
+    """Let the system have what was freed: of many small things it lies scattered, and is kept otherwise."""
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc alone has it
+        trim(0)
