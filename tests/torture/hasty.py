@@ -49,7 +49,7 @@ UPKEEP: dict[str, dict[str, Any]] = {
 SHORT_LOG = 30
 PATIENCE_SECONDS = 1.5
 """How long a node tries to find out what became of an entry of the log."""
-FEW: dict[str, Any] = {"hot_instances": 200, "memory": "48MB"}
+FEW: dict[str, Any] = {"hot_instances": 200, "memory_bytes": 48_000_000}
 """Of the catalog at the pace `brisk`: what it keeps in memory is full after a minute or two."""
 READ_SECONDS = 8.0
 """How long a node waits for an answer of its bucket."""
