@@ -157,7 +157,7 @@ class Checkpoint:
                 *(self._series_in(file, study, series) for file in files_holding(snapshot, study, revisions))
             )
         except DamagedTable:
-            # files go a month after a newer version of the table has done without them
+            # files go a while after a newer version of the table has done without them, at once after a purge
             self._snapshot = None
             raise
         return {version: header for part in parts for version, header in part}

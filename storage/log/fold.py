@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from storage.objects.contract import ObjectStore
 
 __all__ = ["FoldLimits", "discard", "erase", "fold"]
 
+_Done = tuple[Folded, Snapshot]
 _LOG = f"{TABLE}/_delta_log/"
 _AT_ONCE = 16
 """Objects that are deleted side by side."""
@@ -203,9 +204,11 @@ async def erase(
     await _delete(store, [key for key in files if key not in stay])
     version = await asyncio.to_thread(_begin_log, place_of(address))
     await _settle_log(store, address, version)
-    # all names begin with the number of a version, but that of the last checkpoint, which comes after them
-    log = [info.key async for info in store.list(_LOG)]
-    await _delete(store, [key for key in log if key < f"{_LOG}{version:020d}"])
+    # Once more for what a fold placed meanwhile under a number that had become free: it takes its commit back if
+    # it sees that what it builds on has gone. All names begin with the number of a version, but that of the last
+    # checkpoint, which comes after them.
+    while log := [info.key async for info in store.list(_LOG) if info.key < f"{_LOG}{version:020d}"]:
+        await _delete(store, log)
     return folded, after
 
 
@@ -245,24 +248,36 @@ async def run_job(job: dict[str, Any]) -> dict[str, Any]:
         table = await asyncio.to_thread(InstancesTable.open, place_of(address))
         return {"snapshot": table.snapshot().to_json() if table else None}
     known = Snapshot.from_json(job["known"]) if job.get("known") else None
-    index_file = Path(job["index"]) if job.get("index") else None
-    more: dict[str, Any] = {"until": job.get("until"), "index_file": index_file}
+    more: dict[str, Any] = {"index_file": Path(job["index"]) if job.get("index") else None}
+    work: Callable[..., Awaitable[_Done]] = erase
+    if job["action"] != "erase":
+        work, more = fold, {**more, "until": job.get("until")}
     async with open_store(address) as store:
         if job["action"] == "rebuild":
             await discard(store)
             known = None
         try:
-            if job["action"] == "erase":
-                folded, snapshot = await erase(store, address, known=known, index_file=index_file)
-            else:
-                folded, snapshot = await fold(store, address, known=known, **more)
+            folded, snapshot = await work(store, address, known=known, **more)
         except DamagedTable:
-            # A power cut can tear a table in a folder; in a bucket it cannot, and other nodes may be at it.
-            if not isinstance(address, Folder):
-                raise
-            await discard(store)
-            folded, snapshot = await fold(store, address, **more)
+            folded, snapshot = await _look_anew(store, address, work, more)
     return {"folded": asdict(folded), "snapshot": snapshot.to_json()}
+
+
+async def _look_anew(
+    store: ObjectStore, address: Address, work: Callable[..., Awaitable[_Done]], more: dict[str, Any]
+) -> _Done:
+    """Do it once more: a file that is missing may have been erased while it was wanted, and the table be whole.
+
+    A power cut can tear a table in a folder, which is then made anew; in a bucket it cannot, and others may be at
+    it.
+    """
+    try:
+        return await work(store, address, **more)
+    except DamagedTable:
+        if not isinstance(address, Folder):
+            raise
+    await discard(store)
+    return await work(store, address, **more)
 
 
 def _end_with(parent: int) -> None:

@@ -3,6 +3,7 @@
 A snapshot says which files make up the checkpoint table at one of its versions: with it a node reads by itself.
 
 The files of a version stay for a week after it, so a snapshot may be old; it only knows less than the log then.
+What is erased goes at once: whoever misses a file has to look for a newer snapshot.
 """
 
 from __future__ import annotations

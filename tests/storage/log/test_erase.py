@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,13 +16,16 @@ from deltalake import DeltaTable
 from dicomweb.model.keys import Scope
 from storage.layout import TABLE
 from storage.log.delta import place_of
+from storage.log.delta_log import commit_key, encode_commit
 from storage.log.errors import DamagedTable, FoldFailed
 from storage.log.events import Event, Kind
-from storage.log.fold import erase, fold
+from storage.log.fold import erase, fold, run_job
+from storage.log.fold_step import FoldStep
 from storage.log.gathering import FoldLimits
 from storage.log.journal import Journal
-from storage.log.snapshot import Snapshot
+from storage.log.snapshot import Snapshot, address_to_json
 from storage.objects.contract import ObjectStore, StoreError
+from tests.doubles import Around
 from tests.storage.log.conftest import Place
 from tests.storage.log.make import event, key, removed, stored
 from tests.storage.log.stories import play, play_labels, random_log
@@ -131,6 +135,50 @@ async def test_a_fold_that_is_under_way_meanwhile_does_not_bring_it_back(
 
     assert after.files == erased.files
     assert await fates(folder) == play([*log, [event(Kind.PURGED, key(instance=0).scope, version="v0")]])
+
+
+async def test_a_commit_that_is_placed_where_one_was_just_deleted_goes_as_well(folder: Place) -> None:
+    """A fold that was far behind finds the next number free, and is done before what it builds on goes too."""
+    await write(folder, *[[stored(key(instance=n), f"v{n}", elements=9)] for n in range(3)])
+    await fold(folder.store, folder.address, limits=SMALL)
+    late = LateCommit(folder.store, when=lambda kind, key: kind == "delete" and key == commit_key(2), times=1)
+
+    await erase(late, folder.address)
+
+    assert late.touched
+    assert commit_key(2) not in await objects(folder.store)
+
+
+class LateCommit(Around):
+    """Puts a commit where one has been deleted."""
+
+    async def after(self, kind: str, key: str) -> None:
+        await self.store.put(key, [encode_commit((), (), last=1)], create=True)
+
+
+@pytest.mark.parametrize("action", ["fold", "erase"])
+async def test_a_table_of_which_a_file_was_erased_while_it_was_read_is_not_made_anew(
+    folder: Place, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    log = [[stored(key(instance=n), f"v{n}", elements=9)] for n in range(3)]
+    await write(folder, *log)
+    _, before = await fold(folder.store, folder.address, limits=FULL)
+    await write(folder, [event(Kind.PURGED, key(instance=0).scope, version="v0")], first=4)
+    run, missed = FoldStep.run, []
+
+    async def miss_a_file_once(self: FoldStep, *args: Any) -> tuple[Snapshot, int]:
+        if not missed:
+            missed.append(True)
+            raise DamagedTable("a file is missing")
+        return await run(self, *args)
+
+    monkeypatch.setattr(FoldStep, "run", miss_a_file_once)
+    job = {"action": action, "address": address_to_json(folder.address), "known": before.to_json()}
+    after = Snapshot.from_json((await run_job(job))["snapshot"])
+
+    assert missed
+    assert after.last == 4
+    assert len({file.key for file in before.files} & {file.key for file in after.files}) == 2
 
 
 async def test_folds_side_by_side_lose_and_double_nothing(folder: Place) -> None:
