@@ -73,10 +73,13 @@ class Committer:
         self._unknown: _Unknown | None = None
         self._closed = False
 
-    async def submit(self, candidates: Sequence[Candidate]) -> StoreResult:
-        """Have candidates judged and committed. Raises Unavailable, and StoreFull if nothing was written."""
+    async def submit(self, candidates: Sequence[Candidate], *, by: object) -> StoreResult:
+        """Have candidates judged and committed. Raises Unavailable, and StoreFull if nothing was written.
+
+        `by`: who made them, as `Condemned.begin` was told.
+        """
         done: asyncio.Future[StoreResult] = asyncio.get_running_loop().create_future()
-        self._enqueue(StoreWork(candidates, done))
+        self._enqueue(StoreWork(candidates, done, by))
         return await done
 
     async def change(self, plan: Callable[[int], Awaitable[Sequence[Event]]]) -> ChangeResult:
@@ -109,6 +112,8 @@ class Committer:
                         batch = []
                         self._gather(batch)
                         await self._commit_or_fail(batch)
+                        # whose they were need not be remembered until more comes
+                        batch = []
         finally:
             _fail(batch, Unavailable(_CLOSING))
             self.close()

@@ -92,7 +92,7 @@ class LakeSubmission:
             await self._intake.discard(keys)
             raise
         try:
-            result = await self._committer.submit(candidates) if candidates else None
+            result = await self._committer.submit(candidates, by=self) if candidates else None
         except StoreFull:
             # only where no entry was written: where that is in doubt, it is Unavailable, and nothing is deleted
             await self._intake.discard(keys)
@@ -138,7 +138,7 @@ class LakeSubmission:
             assert taken.candidate is not None
             await self._store.settle(taken.keys)
             try:
-                result = await self._committer.submit([taken.candidate])
+                result = await self._committer.submit([taken.candidate], by=self)
             except StoreFull:
                 await self._intake.discard(taken.keys)
                 return _no_room(taken)

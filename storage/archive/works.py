@@ -22,6 +22,9 @@ class StoreWork:
 
     candidates: Sequence[Candidate]
     done: asyncio.Future[StoreResult]
+    by: object = None
+    """Whose they are, here to be remembered while they wait, also if nobody waits for them any more: what was
+    condemned since it began may be theirs (`condemned`)."""
 
 
 @dataclass(frozen=True, slots=True)

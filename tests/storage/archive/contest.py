@@ -166,5 +166,5 @@ async def _store(node: Node, until: float) -> None:
         await node.store.put(f"dicom/{begun}", [b"bytes"])
         version = stored(key(instance=random.randrange(1 << 60))).stored
         assert version is not None
-        await node.committer.submit([Candidate(stored=version, door="stow", peer="")])
+        await node.committer.submit([Candidate(stored=version, door="stow", peer="")], by=node)
         node.answers.append(loop.time() - begun)

@@ -202,7 +202,7 @@ async def test_closing_ends_every_wait_for_a_commit(store: MemoryStore, tmp_path
         await until(lambda: slow.touched)
         waiting.append(asyncio.create_task(archive.restore(1, door="", peer="")))
         await asyncio.sleep(0.05)
-    late = asyncio.create_task(archive.committer.submit([]))
+    late = asyncio.create_task(archive.committer.submit([], by=None))
     done, still = await asyncio.wait([*waiting, late], timeout=SOON)
     for task in still:
         task.cancel()
