@@ -187,6 +187,8 @@ class Client:
             told = self.send(files)
             for (one, _), digest in zip(batch, digests, strict=True):
                 sop = one.key.instance
+                if told is None or sop not in told.stored:
+                    self.ledger.doubt(digest, asked.begun)
                 if told is None or (sop not in told.stored and sop not in told.refused):
                     one.states |= {digest}
                     if told is not None:
@@ -406,6 +408,8 @@ class Client:
         for (key, _), digest in zip(some, digests, strict=True):
             if told is not None and key.instance in told.stored:
                 self.stored(asked, told.revision, key, digest, among=len(some))
+            else:
+                self.ledger.doubt(digest, asked.begun)
 
     def duel(self, key: InstanceKey) -> None:
         """At two nodes at the very same time: the same instance, or other bytes for it, or its removal."""

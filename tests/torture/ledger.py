@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,8 +121,8 @@ class Ledger:
     """SHA-256 of the file by that of its data set, of everything that was sent."""
     sent: dict[InstanceKey, set[bytes]] = field(default_factory=dict)
     """What was ever sent of an instance."""
-    first_sent: dict[bytes, float] = field(default_factory=dict)
-    """When a content was about to be sent for the first time, by digest; monotonic."""
+    unsure: dict[bytes, float] = field(default_factory=dict)
+    """When a content was first sent without being told that it is stored, by digest; monotonic."""
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     """Answers that can not be right."""
@@ -136,9 +135,13 @@ class Ledger:
         digest = digest_of(data)
         with self._lock:
             self.whole[digest] = hashlib.sha256(data).digest()
-            self.first_sent.setdefault(digest, time.monotonic())
             self.sent.setdefault(key, set()).add(digest)
         return digest
+
+    def doubt(self, digest: bytes, begun: float) -> None:
+        """Nobody knows whether what was sent then is stored, or when it will be."""
+        with self._lock:
+            self.unsure[digest] = min(begun, self.unsure.get(digest, begun))
 
     def own(self, instance: Owned) -> Owned:
         """Take a new instance in."""

@@ -105,21 +105,37 @@ def _came_before(timeline: Timeline, ack: Ack) -> bool:
     return stored or (ack.key is not None and ack.digest in timeline.between(ack.key, ack.floor, ack.revision))
 
 
+def _earliest(acks: Sequence[Ack], unsure: Mapping[bytes, float]) -> Sequence[float]:
+    """When the entry of each acknowledgement can have been asked for at the earliest, monotonic.
+
+    Who sends what has just been stored is answered with that revision: the entry may be older than the request
+    that is told of it. It is of any request with that content but those that were told of an earlier revision.
+    """
+    sent: dict[bytes, list[tuple[int, float]]] = {}
+    for ack in acks:
+        if ack.kind == "stored":
+            sent.setdefault(ack.digest, []).append((ack.revision, ack.begun))
+    earliest: dict[tuple[bytes, int], float] = {}
+    for digest, answers in sent.items():
+        begun = unsure.get(digest, math.inf)
+        for revision, asked in sorted(answers, reverse=True):
+            begun = earliest[digest, revision] = min(begun, asked)
+    return [earliest.get((ack.digest, ack.revision), ack.begun) for ack in acks]
+
+
 def check_reads(
     timeline: Timeline,
     acks: Sequence[Ack],
     reads: Sequence[Seen],
     figures: Counter[str],
     *,
-    first_sent: Mapping[bytes, float],
+    unsure: Mapping[bytes, float],
 ) -> list[str]:
-    """Reads that no serial history explains.
-
-    `first_sent`: when a content was sent for the first time, monotonic. Who sends what has just been stored is
-    answered with that revision: the entry may be older than the request that is told of it.
-    """
+    """Reads that no serial history explains; `unsure` as the ledger has it."""
     writes = sorted(
-        (first_sent.get(ack.digest, ack.begun), ack.revision) for ack in acks if act_of(ack) in timeline.acts
+        (begun, ack.revision)
+        for ack, begun in zip(acks, _earliest(acks, unsure), strict=True)
+        if act_of(ack) in timeline.acts
     )
     begun = [one[0] for one in writes]
     least = list(itertools.accumulate((one[1] for one in reversed(writes)), min, initial=math.inf))[::-1]

@@ -189,8 +189,8 @@ async def _replay(store: ObjectStore, ledger: Ledger, verdict: Verdict) -> Model
     late = [str(ack) for ack in ledger.acks if ack.revision > timeline.last]
     verdict.add("acknowledged without an entry", late)
     verdict.add("no serial history", check_acks(timeline, ledger.acks))
-    held = {"first_sent": ledger.first_sent}
-    verdict.add("no serial history", check_reads(timeline, ledger.acks, ledger.reads, verdict.figures, **held))
+    unexplained = check_reads(timeline, ledger.acks, ledger.reads, verdict.figures, unsure=ledger.unsure)
+    verdict.add("no serial history", unexplained)
     states: list[str] = []
     for key, owned in ledger.owned.items():
         current = model.current(key)
