@@ -39,23 +39,23 @@ _WATCH = """
     page.key = event.timeStamp;
     page.told = null;
   }, true);
+  // the number of studies is told in the same breath as the rows are drawn
   const seen = () => {
     if (page.told !== null) return;
-    const answers = performance.getEntriesByType("resource").filter((one) => one.name.includes("search=") && one.responseEnd);
-    const answer = answers.at(-1);
-    if (!answer) return;
     const drawn = performance.now();
     page.told = undefined;
     painted(() => {
       const now = performance.now();
+      const answer = performance.getEntriesByType("resource").findLast((one) => one.name.includes("search="));
+      if (!answer) return;
       page.told = [answer.startTime - page.key, answer.responseStart - answer.startTime,
         answer.responseEnd - answer.responseStart, drawn - answer.responseEnd, now - drawn, now - page.key];
     });
   };
-  const watch = () => new MutationObserver(seen).observe(document.querySelector(".list"), { childList: true, characterData: true, subtree: true });
-  watch();
+  const total = document.querySelector(".total");
+  new MutationObserver(seen).observe(total, { childList: true, characterData: true, subtree: true });
 })()
-"""  # noqa: E501 - a script
+"""
 
 
 async def type_words(page: Any) -> list[list[float]]:

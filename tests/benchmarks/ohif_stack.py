@@ -8,6 +8,9 @@ root, which is of another origin than the pages for both. Orthanc sends no CORS 
 without its same-origin rule. With `--as-served` the settings are those that each is best served by (Orthanc has no
 `/thumbnail` and gives no PDF), else those that both can do.
 
+The browser has a profile on the disk and has opened the viewer before, as a reader's has: OHIF's scripts come from
+its cache, compiled. With `--fresh` each opening is by a browser that has nothing.
+
 Needs Chromium, Playwright's Python package, the viewers (`dicomlake viewers install`), and Orthanc with its
 DICOMweb plugin.
 
@@ -28,6 +31,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -36,7 +40,7 @@ import numpy as np
 
 from app.viewers.ohif_page import settings as ohif_settings
 from tests.app.processes import server
-from tests.browser.chromium import chromium
+from tests.browser.chromium import FLAGS, program
 from tests.build.dicom import uid
 from tests.build.scenes import volume
 
@@ -60,6 +64,8 @@ _WATCH = """
   }, 5);
 })();
 """
+_GIVEN_SETTINGS = 'Object.defineProperty(window, "config", { value: GIVEN, writable: false });'
+"""The settings that the server gives are then left aside: its script is no strict one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,28 @@ async def orthanc(folder: Path, port: int) -> AsyncIterator[Archive]:
             await process.wait()
 
 
+@contextlib.asynccontextmanager
+async def _reader(profile: Path) -> AsyncIterator[Any]:
+    """A browser with a profile on the disk, as readers have, which keeps files and what it made of scripts.
+
+    Not held to the pages' policy nor to the same origin: one of the two archives is elsewhere.
+    """
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=program(),
+            args=[*FLAGS, "--disable-web-security"],
+            viewport={"width": 1200, "height": 760},
+            bypass_csp=True,
+        )
+        try:
+            yield context
+        finally:
+            await context.close()
+
+
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
@@ -150,22 +178,16 @@ def settings_for(archive: Archive, *, as_served: bool) -> str:
     if not as_served or archive.name == "Orthanc":
         source["thumbnailRendering"] = "wadors"
         source["singlepart"] = "bulkdata,video"
-    return f"window.config = {json.dumps(made)};"
+    return json.dumps(made)
 
 
-async def open_study(context: Any, pages: str, study: str, count: int, script: str) -> Opened:
+async def open_study(context: Any, pages: str, study: str, count: int, settings: str) -> Opened:
     """Open the study in a tab of its own and wait for its last frame."""
     page = await context.new_page()
     try:
         await page.add_init_script(_WATCH)
-
-        async def settings(route: Any) -> None:
-            answer = await route.fetch()
-            # what the page itself needs stays as it is served; the settings are the ones given
-            head = (await answer.text()).partition("window.config")[0]
-            await route.fulfill(response=answer, body=head + script)
-
-        await page.route("**/ohif/app-config.js", settings)
+        # not by changing answers on their way, with which the browser would keep nothing
+        await page.add_init_script(_GIVEN_SETTINGS.replace("GIVEN", settings))
         await page.goto(f"{pages}/ohif/viewer?StudyInstanceUIDs={study}", wait_until="commit")
         seen = await _until_whole(page, count)
         requests = await page.evaluate(_TIMES)
@@ -223,7 +245,7 @@ async def measure(arguments: argparse.Namespace) -> None:
         async with (
             server(folder / "ours", "--no-log-access") as ours,
             orthanc(folder / "orthanc", arguments.port) as peer,
-            chromium("--disable-web-security") as browser,
+            _reader(folder / "profile") as usual,
         ):
             # every opening is of a study that the browser has never seen, as a reader's day is; the first, a short
             # one, brings the scripts into the browser's caches
@@ -233,12 +255,12 @@ async def measure(arguments: argparse.Namespace) -> None:
                     await asyncio.to_thread(store, url, slices(count, study), "application/dicom")
             archives = [Archive("Dicomlake", ours.dicomweb), peer]
             runs: dict[str, list[Opened]] = {archive.name: [] for archive in archives}
-            # not held to the pages' policy, which lets them ask their own server alone
-            context = await browser.new_context(viewport={"width": 1200, "height": 760}, bypass_csp=True)
             for study, count in [studies[0], *studies]:
                 for archive in archives:
-                    script = settings_for(archive, as_served=arguments.as_served)
-                    opened = await open_study(context, ours.url, uid(study), count, script)
+                    settings = settings_for(archive, as_served=arguments.as_served)
+                    new = _reader(folder / f"{archive.name} {study}") if arguments.fresh else nullcontext(usual)
+                    async with new as context:
+                        opened = await open_study(context, ours.url, uid(study), count, settings)
                     if count == arguments.slices:
                         runs[archive.name].append(opened)
             middles = [tell(archive.name, runs[archive.name]) for archive in archives]
@@ -258,6 +280,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--port", type=int, default=8563, help="for Orthanc")
     parser.add_argument("--folder", help="where both keep their files for the while")
+    parser.add_argument("--fresh", action="store_true", help="each opening by a browser that has nothing")
     parser.add_argument("--as-served", action="store_true", help="with the settings that suit each")
     arguments = parser.parse_args()
     if not Path(_ORTHANC).exists() or not all(Path(plugin).exists() for plugin in _PLUGINS):
