@@ -277,7 +277,7 @@ def test_a_slip_in_an_address_does_not_become_a_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert main(["serve", "--store", store]) == 2
+    assert main(["serve", "--http-port", "0", "--dicom-port", "0", "--store", store]) == 2
 
     assert "did you mean s3://lake?" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
