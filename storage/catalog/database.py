@@ -104,10 +104,15 @@ class Database:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._open)
 
     async def begin_anew(self, *, damaged: bool = False) -> None:
-        """Throw the file away and begin with an empty one. Not while anyone reads."""
+        """Throw the file away and begin with an empty one. Not while anyone reads. Raises CatalogBroken."""
+        import duckdb
+
         if damaged:
             _LOG.warning("the catalog in %s is damaged; it is made anew", self._folder)
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._begin_anew)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._begin_anew)
+        except (duckdb.Error, OSError) as error:
+            raise CatalogBroken(self._folder) from error
 
     async def reopen(self) -> None:
         """Close the file and open it again: DuckDB begins with no memory. Not while anyone reads."""
