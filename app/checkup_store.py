@@ -12,11 +12,13 @@ from uuid import uuid4
 from app.checkup import Finding, State, nearest_folder
 from app.presence import has_archive
 from app.values import ConfigError
+from storage.archive.lost_log import check_log
 from storage.layout import FORMAT
 from storage.log.checkpoint import Checkpoint
-from storage.log.errors import DamagedTable, LogError
-from storage.log.format import FORMAT_VERSION, parse_format
+from storage.log.errors import DamagedTable, LogError, LogLost
+from storage.log.format import FORMAT_VERSION, ArchiveFormat, parse_format
 from storage.log.parquet_reads import read_footer
+from storage.log.reader import LogReader
 from storage.objects.address import Address, Folder
 from storage.objects.checks import FOLDER, check_conditional_writes, check_shared_folder
 from storage.objects.contract import ObjectMissing, ObjectStore, StoreError
@@ -84,6 +86,7 @@ async def _check_archive(address: Address, opener: Callable[[Address], ObjectSto
         async with opener(address) as store:
             found = parse_format(await store.get(FORMAT))
             yield Finding("archive", State.GOOD, _format(found.writer))
+            yield await _check_log(store, found)
             async for finding in _check_table(store, Checkpoint(store, address), found.epoch):
                 yield finding
     except ObjectMissing:
@@ -91,6 +94,14 @@ async def _check_archive(address: Address, opener: Callable[[Address], ObjectSto
         yield Finding("archive", State.BAD, told)
     except (LogError, StoreError) as error:
         yield Finding("archive", State.BAD, str(error))
+
+
+async def _check_log(store: ObjectStore, archive: ArchiveFormat) -> Finding:
+    try:
+        doubt = await check_log(store, LogReader(store, archive.epoch, format=archive.writer, listing=False), 0)
+    except LogLost as error:
+        return Finding("log", State.BAD, str(error))
+    return Finding("log", State.ODD, doubt) if doubt else Finding("log", State.GOOD, "it is there")
 
 
 def _format(version: int) -> str:

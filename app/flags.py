@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from app.values import SettingInfo, all_settings, shown
 
@@ -51,3 +52,11 @@ def _add_flag(group: argparse._ArgumentGroup, info: SettingInfo, *, hidden: bool
     if info.kind is tuple:
         metavar = "A,B,..."
     group.add_argument(info.flag, dest=_PREFIX + info.name, help=told, metavar=metavar)
+
+
+def report_file(text: str) -> Path:
+    """Where a report is to be written, seen to be possible before the work. Raises ArgumentTypeError."""
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: no file can be written there")
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from contextlib import ExitStack
@@ -18,7 +19,8 @@ class CannotListen(Exception):
 
 def cannot_listen(settings: Settings, error: OSError) -> CannotListen:
     """The reason in a sentence."""
-    return CannotListen(f"cannot listen on {settings.host}:{settings.http_port}: {error.strerror or error}")
+    hint = "; DICOMLAKE_HTTP_PORT or --http-port names another port" if error.errno == errno.EADDRINUSE else ""
+    return CannotListen(f"cannot listen on {settings.host}:{settings.http_port}: {error.strerror or error}{hint}")
 
 
 def open_listeners(settings: Settings) -> list[socket.socket]:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.flags import COMMON
+from app.flags import COMMON, report_file
 from app.sources import Configured
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _NAMED = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to store, and where to report."""
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="file, folder or zip")
-    parser.add_argument("--report", metavar="FILE", type=Path, help="write the whole report there, as JSON")
+    parser.add_argument("--report", metavar="FILE", type=report_file, help="write the whole report there, as JSON")
     parser.add_argument("--again", action="store_true", help="look at files again that an earlier run has stored")
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.flags import COMMON
+from app.flags import COMMON, report_file
 from app.sources import Configured
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nodes-stopped", action="store_true", help="no node runs on this archive: do not wait for any to notice"
     )
-    parser.add_argument("--report", metavar="FILE", type=Path, help="write the whole report there, as JSON")
+    parser.add_argument("--report", metavar="FILE", type=report_file, help="write the whole report there, as JSON")
 
 
 def run(arguments: argparse.Namespace, configured: Configured) -> int:

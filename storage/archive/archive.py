@@ -36,6 +36,7 @@ from storage.archive.find import Finder
 from storage.archive.follower import Follower
 from storage.archive.intake import Intake
 from storage.archive.label import Labeller
+from storage.archive.lost_log import check_log
 from storage.archive.opening import load_checkpoint
 from storage.archive.origin import LogOrigin
 from storage.archive.overtaken import unless_overtaken
@@ -123,6 +124,9 @@ class LakeArchive:
             await load_checkpoint(
                 self.journal, self.catalog, self.checkpoint, short_log=settings.short_log, told=self._told
             )
+        if doubt := await check_log(self.store, self.journal, self.catalog.applied):
+            _LOG.warning("%s", doubt)
+            self.warnings["log"] = doubt
         await set_aside_torn_tail(self.journal, self.catalog.applied)
         self.follower = Follower(self.journal, self.catalog, self._siblings)
         self.committer = Committer(

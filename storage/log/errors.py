@@ -24,6 +24,16 @@ class DamagedEntry(LogError):
         self.reason = reason
 
 
+class LogLost(LogError):
+    """Entries are missing that had been read: the log was deleted, or an older copy was put in its place."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the log of the archive is lost: {reason}. Bring it back from a copy, or run `dicomlake rebuild`, "
+            "which makes it anew from the DICOM objects"
+        )
+
+
 class TooNew(LogError):
     """The archive needs a later version of this program."""
 

@@ -482,3 +482,15 @@ async def test_repair_mends_an_entry_from_the_table_and_says_when_it_cannot(tmp_
     assert f"entry {held} is mended" in (await run("repair", str(held), "--store", str(store))).out
     assert (await run("repair", str(held), "--store", str(store))).out.startswith(f"entry {held} is whole")
     assert (await run("verify", "--store", str(store))).status == 0
+
+
+@pytest.mark.parametrize("command", [["rebuild"], ["ingest", "x.dcm"]])
+def test_a_report_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--store", str(tmp_path / "store"), "--report", str(tmp_path / "nowhere" / "r.json")])
+
+    assert ended.value.code == 2
+    assert "no file can be written there" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()

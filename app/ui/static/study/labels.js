@@ -26,7 +26,8 @@ export function labelEditor(scope, signal) {
     if (JSON.stringify(labels) === JSON.stringify(borne)) return;
     borne = labels;
     fill(list, labels.map((one) => h("li", { class: "label" },
-      h("a", { href: address("", { label: one }) }, one),
+      // the list is one of studies: it finds those that bear the label themselves
+      scope.series ? h("span", {}, one) : h("a", { href: address("", { label: one }) }, one),
       h("button", { type: "button", class: "label-off", "aria-label": t("label.remove", { label: one }), title: t("label.remove", { label: one }), on: { click: () => drop(one) } }, icon("close")))));
   };
   const load = () => askJson(dicomweb(path), { signal }).then((labels) => { if (!signal.aborted) show(labels); }).catch(() => {}); // gone or away: the page itself says so
