@@ -86,8 +86,9 @@ async def _check_archive(address: Address, opener: Callable[[Address], ObjectSto
         async with opener(address) as store:
             found = parse_format(await store.get(FORMAT))
             yield Finding("archive", State.GOOD, _format(found.writer))
-            yield await _check_log(store, found)
-            async for finding in _check_table(store, Checkpoint(store, address), found.epoch):
+            checkpoint = Checkpoint(store, address)
+            yield await _check_log(store, found, checkpoint)
+            async for finding in _check_table(store, checkpoint, found.epoch):
                 yield finding
     except ObjectMissing:
         told = f"{FORMAT} is missing, but there are objects; `dicomlake rebuild` makes it anew from them"
@@ -96,9 +97,10 @@ async def _check_archive(address: Address, opener: Callable[[Address], ObjectSto
         yield Finding("archive", State.BAD, str(error))
 
 
-async def _check_log(store: ObjectStore, archive: ArchiveFormat) -> Finding:
+async def _check_log(store: ObjectStore, archive: ArchiveFormat, checkpoint: Checkpoint) -> Finding:
+    log = LogReader(store, archive.epoch, format=archive.writer, listing=False)
     try:
-        doubt = await check_log(store, LogReader(store, archive.epoch, format=archive.writer, listing=False), 0)
+        doubt = await check_log(store, log, 0, checkpoint)
     except LogLost as error:
         return Finding("log", State.BAD, str(error))
     return Finding("log", State.ODD, doubt) if doubt else Finding("log", State.GOOD, "it is there")

@@ -124,7 +124,7 @@ class LakeArchive:
             await load_checkpoint(
                 self.journal, self.catalog, self.checkpoint, short_log=settings.short_log, told=self._told
             )
-        if doubt := await check_log(self.store, self.journal, self.catalog.applied):
+        if doubt := await check_log(self.store, self.journal, self.catalog.applied, self.checkpoint):
             _LOG.warning("%s", doubt)
             self.warnings["log"] = doubt
         await set_aside_torn_tail(self.journal, self.catalog.applied)

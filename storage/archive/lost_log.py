@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from storage.layout import DICOM, TABLE
+from storage.layout import DICOM
+from storage.log.checkpoint import Checkpoint
 from storage.log.errors import LogError, LogLost
 from storage.log.reader import LogReader
 from storage.objects.contract import ObjectStore
@@ -19,11 +20,12 @@ DOUBT = (
 )
 
 
-async def check_log(store: ObjectStore, log: LogReader, applied: int) -> str:
+async def check_log(store: ObjectStore, log: LogReader, applied: int, checkpoint: Checkpoint | None) -> str:
     """See that the log goes as far as is known: a catalog that knows `applied` entries, or the table.
 
     Returns what is to be told of an empty log beside objects, such as an upload leaves that was broken off; empty
-    as a rule. Costs a read of one entry, of an empty log two listings. Raises LogLost and the store's errors.
+    as a rule. Costs a read of one entry; of an empty log a look at the table, and one listing. Raises LogLost and
+    the store's errors.
     """
     try:
         there = await log.read(max(applied, 1)) is not None
@@ -33,9 +35,18 @@ async def check_log(store: ObjectStore, log: LogReader, applied: int) -> str:
         return ""
     if applied:
         raise LogLost(f"entry {applied} is missing, which this node has read before")
-    if await _holds(store, f"{TABLE}/"):
-        raise LogLost("it has no entries, but they are in the table")
+    if last := await _folded(log.epoch, checkpoint):
+        raise LogLost(f"it has no entries, but the table has them up to {last}")
     return DOUBT if await _holds(store, DICOM) else ""
+
+
+async def _folded(epoch: str, checkpoint: Checkpoint | None) -> int:
+    """The last entry of this epoch in the table; a rebuild leaves the table of the epoch before for a while."""
+    try:
+        snapshot = await checkpoint.snapshot(fresh=True) if checkpoint else None
+    except LogError:
+        return 0  # whoever folds, and `doctor`, tell of a damaged table
+    return snapshot.last if snapshot and snapshot.epoch == epoch else 0
 
 
 async def _holds(store: ObjectStore, prefix: str) -> bool:
